@@ -1,0 +1,564 @@
+"""Every differentiable operation, with its backward beside it.
+
+Above each function stand, one for each input, the vector-Jacobian products: given the gradient `g` of the
+result `y`, the gradient of that input. They use operators and other operations only, so they work on arrays
+(ordinary training) and on tensors (gradients of gradients) alike. What an input's broadcasting adds, the tape
+sums away again. At the end the operations become methods and operators of `Tensor`.
+"""
+
+from __future__ import annotations
+
+import builtins
+import functools
+import math
+import operator
+from collections.abc import Sequence
+from typing import Any
+
+import numpy
+
+from minigrad import backend
+from minigrad.backend import Array, get_array_module
+from minigrad.tensor import Operation, ShapeError, Tensor, bool_, float32, float64, int64, operation, writes
+
+# Arithmetic.
+
+
+@operation(
+    lambda g, y, a, b: g,
+    lambda g, y, a, b: g,
+)
+def add(a: Array, b: Array) -> Array:
+    """A + b, elementwise."""
+    return a + b
+
+
+@operation(
+    lambda g, y, a, b: g,
+    lambda g, y, a, b: -g,
+)
+def sub(a: Array, b: Array) -> Array:
+    """A - b, elementwise."""
+    return a - b
+
+
+@operation(
+    lambda g, y, a, b: g * b,
+    lambda g, y, a, b: g * a,
+)
+def mul(a: Array, b: Array) -> Array:
+    """A * b, elementwise."""
+    return a * b
+
+
+@operation(
+    lambda g, y, a, b: g / b,
+    lambda g, y, a, b: -g * y / b,
+)
+def div(a: Array, b: Array) -> Array:
+    """A / b, elementwise."""
+    return a / b
+
+
+@operation(
+    lambda g, y, a, b: g * b * a ** _exponent_less_one(b),
+    lambda g, y, a, b: g * y * log(where(a > 0, a, 1.0)),  # at a = 0, y log a tends to 0
+)
+def pow(a: Array, b: Array) -> Array:
+    """A to the power b, elementwise (a must be positive for the gradient of b)."""
+    return a**b
+
+
+def _exponent_less_one(b: Any) -> Any:
+    """B - 1, but 0 for the exponent 0, whose derivative 0 * a**-1 would be 0/0 at a = 0."""
+    if isinstance(b, (int, float)):
+        return b - 1 if b else 0
+    return where(b == 0, 0.0, b - 1)
+
+
+@operation(lambda g, y, a: -g)
+def neg(a: Array) -> Array:
+    """-a."""
+    return -a
+
+
+# Functions of one number.
+
+
+@operation(lambda g, y, a: g * y)
+def exp(a: Array) -> Array:
+    """E to the power a."""
+    return numpy.exp(a)
+
+
+@operation(lambda g, y, a: g / a)
+def log(a: Array) -> Array:
+    """The natural logarithm."""
+    return numpy.log(a)
+
+
+@operation(lambda g, y, a: g / (2 * y))
+def sqrt(a: Array) -> Array:
+    """The square root."""
+    return numpy.sqrt(a)
+
+
+@operation(lambda g, y, a: g * cos(a))
+def sin(a: Array) -> Array:
+    """The sine, of radians."""
+    return numpy.sin(a)
+
+
+@operation(lambda g, y, a: -g * sin(a))
+def cos(a: Array) -> Array:
+    """The cosine, of radians."""
+    return numpy.cos(a)
+
+
+@operation(lambda g, y, a: g * (1 - y * y))
+def tanh(a: Array) -> Array:
+    """The hyperbolic tangent."""
+    return numpy.tanh(a)
+
+
+@operation(lambda g, y, a: g * y * (1 - y))
+def sigmoid(a: Array) -> Array:
+    """1 / (1 + exp(-a)), by way of tanh, which does not overflow."""
+    return 0.5 * (numpy.tanh(0.5 * a) + 1)
+
+
+@operation(lambda g, y, a: g * (y > 0))
+def relu(a: Array) -> Array:
+    """max(a, 0); its derivative at 0 is taken as 0, as in PyTorch."""
+    return numpy.maximum(a, 0)
+
+
+@operation(lambda g, y, a: g * sign(a))
+def abs(a: Array) -> Array:
+    """The absolute value; its derivative at 0 is taken as 0."""
+    return numpy.absolute(a)
+
+
+def sign(a: Any) -> Any:
+    """-1, 0 or 1: no gradient flows through it."""
+    return Tensor(numpy.sign(a.data)) if isinstance(a, Tensor) else numpy.sign(a)
+
+
+@operation(
+    lambda g, y, a, b: g * (a >= b),
+    lambda g, y, a, b: g * (b > a),
+)
+def maximum(a: Array, b: Array) -> Array:
+    """The larger of a and b, elementwise; where they are equal, the gradient goes to a."""
+    return numpy.maximum(a, b)
+
+
+def where(condition: Any, a: Any, b: Any) -> Any:
+    """A where `condition` holds, b elsewhere; no gradient flows to the condition."""
+    return _where(a, b, condition.data if isinstance(condition, Tensor) else condition)
+
+
+@operation(
+    lambda g, y, a, b, condition: where(condition, g, 0.0),
+    lambda g, y, a, b, condition: where(condition, 0.0, g),
+)
+def _where(a: Array, b: Array, condition: Array) -> Array:
+    return get_array_module(condition).where(condition, a, b)
+
+
+# Shape.
+
+
+@operation(lambda g, y, a, shape: g.reshape(a.shape))
+def _reshape(a: Array, shape: tuple[int, ...]) -> Array:
+    if math.prod(shape) != a.size and -1 not in shape:
+        raise ShapeError(f"reshape: {a.size} elements of shape {a.shape} do not fit shape {shape}")
+    return a.reshape(shape)
+
+
+def reshape(a: Any, *shape: Any) -> Any:
+    """The same elements in another shape (numbers, or one tuple); one length may be -1, and is worked out."""
+    return _reshape(a, tuple(shape[0]) if len(shape) == 1 and not isinstance(shape[0], int) else shape)
+
+
+def flatten(a: Any, start_dim: int = 0, end_dim: int = -1) -> Any:
+    """Join the axes from `start_dim` to `end_dim` into one."""
+    end = end_dim % builtins.max(a.ndim, 1)
+    return _reshape(a, (*a.shape[:start_dim], math.prod(a.shape[start_dim : end + 1]), *a.shape[end + 1 :]))
+
+
+@operation(lambda g, y, a, dim0, dim1: transpose(g, dim0, dim1))
+def transpose(a: Array, dim0: int, dim1: int) -> Array:
+    """Swap two axes."""
+    return a.swapaxes(dim0, dim1)
+
+
+@operation(lambda g, y, a: g.T)
+def _reverse_axes(a: Array) -> Array:
+    return a.T
+
+
+@operation(lambda g, y, a, shape: g)
+def broadcast_to(a: Array, shape: tuple[int, ...]) -> Array:
+    """Repeat along new or one-element axes until the shape is `shape`."""
+    return get_array_module(a).broadcast_to(a, shape)
+
+
+@operation(lambda g, y, a, index: _scatter(g, a.shape, index))
+def _getitem(a: Array, index: Any) -> Array:
+    return a[index]
+
+
+@operation(lambda g, y, a, shape, index: _getitem(g, index))
+def _scatter(a: Array, shape: tuple[int, ...], index: Any) -> Array:
+    """Zeros of `shape`, with `a` added at `index`: where an index comes twice, both are added."""
+    xp = get_array_module(a)
+    result = xp.zeros(shape, dtype=a.dtype)
+    if _is_basic(index):
+        result[index] = a
+    else:
+        xp.add.at(result, index, a)
+    return result
+
+
+def _is_basic(index: Any) -> bool:
+    """Whether the index picks every element at most once: numbers, slices, None, Ellipsis or a mask."""
+    parts = index if isinstance(index, tuple) else (index,)
+    return builtins.all(
+        p is None or p is Ellipsis or isinstance(p, (int, numpy.integer, slice)) or getattr(p, "dtype", None) == bool_
+        for p in parts
+    )
+
+
+def getitem(a: Tensor, index: Any) -> Any:
+    """a[index]: numbers, slices, None, Ellipsis, masks, integer arrays or tensors."""
+    parts = index if isinstance(index, tuple) else (index,)
+    arrays = tuple(p.data if isinstance(p, Tensor) else numpy.asarray(p) if isinstance(p, list) else p for p in parts)
+    try:
+        return _getitem(a, arrays if isinstance(index, tuple) else arrays[0])
+    except IndexError as error:
+        raise IndexError(f"index {index} does not fit a tensor of shape {a.shape} ({error})") from None
+
+
+def cat(tensors: Sequence[Any], dim: int = 0) -> Any:
+    """Join tensors along the axis `dim`; their other axes must agree."""
+    if not tensors:
+        raise ValueError("cat: there is nothing to join")
+    return _cat_of(len(tensors))(*tensors, dim)
+
+
+def stack(tensors: Sequence[Any], dim: int = 0) -> Any:
+    """Join tensors of one shape along a new axis `dim`."""
+    shapes = {tuple(t.shape) for t in tensors}
+    if len(shapes) > 1:
+        raise ShapeError(f"stack: the tensors must have one shape, not {' and '.join(map(str, sorted(shapes)))}")
+    return cat(
+        [reshape(t, *t.shape[: dim % (t.ndim + 1)], 1, *t.shape[dim % (t.ndim + 1) :]) for t in tensors],
+        dim % (tensors[0].ndim + 1),
+    )
+
+
+@functools.cache
+def _cat_of(count: int) -> Operation:
+    """The operation that joins `count` inputs (an operation has one backward for each)."""
+
+    def cut(i: int, g: Any, y: Any, *inputs_and_dim: Any) -> Any:
+        *inputs, dim = inputs_and_dim
+        start = builtins.sum(x.shape[dim] for x in inputs[:i])
+        return _getitem(g, (slice(None),) * (dim % g.ndim) + (slice(start, start + inputs[i].shape[dim]),))
+
+    def cat(*inputs_and_dim: Any) -> Array:
+        *inputs, dim = inputs_and_dim
+        return get_array_module(inputs[0]).concatenate(inputs, axis=dim)
+
+    return Operation(cat, [functools.partial(cut, i) for i in range(count)])
+
+
+@operation(lambda g, y, a, dtype: _astype(g, a.dtype))
+def _astype(a: Array, dtype: Any) -> Array:
+    return a.astype(dtype)
+
+
+@operation(lambda g, y, a, where: _to_device(g, backend.device_of(a.data if isinstance(a, Tensor) else a)))
+def _to_device(a: Array, where: backend.device) -> Array:
+    return backend.to_device(a, where)
+
+
+# Sums and extremes. `dim` is an axis, several, or None for all of them.
+
+
+def sum(a: Any, dim: int | tuple[int, ...] | None = None, keepdim: bool = False) -> Any:
+    """The sum over the axes `dim`."""
+    return _sum(a, dim, keepdim)
+
+
+@operation(lambda g, y, a, dim, keepdim: broadcast_to(_with_axes(g, a.shape, dim, keepdim), a.shape))
+def _sum(a: Array, dim: Any, keepdim: bool) -> Array:
+    _check_dim("sum", a, dim)
+    return a.sum(axis=dim, keepdims=keepdim)
+
+
+def mean(a: Any, dim: int | tuple[int, ...] | None = None, keepdim: bool = False) -> Any:
+    """The mean over the axes `dim`; of no elements at all it is an error."""
+    _check_dim("mean", a, dim)
+    count = math.prod(a.shape[i] for i in _axes(a.ndim, dim))
+    if not count:
+        raise ShapeError(f"mean: a tensor of shape {tuple(a.shape)} has nothing to take the mean of along {dim}")
+    return _sum(a, dim, keepdim) / count
+
+
+def max(a: Any, dim: int | None = None, keepdim: bool = False) -> Any:
+    """The largest element; or, along an axis `dim`, the pair (largest elements, their indices).
+
+    Takes arrays as well as tensors, and gives tensors. The gradient goes to the element found; without `dim`
+    it is shared evenly among equals, as in PyTorch.
+    """
+    a = a if isinstance(a, Tensor) else Tensor(a)
+    _check_dim("max", a, dim)
+    if not all(a.shape[i] for i in _axes(a.ndim, dim)):
+        raise ShapeError(f"max: a tensor of shape {a.shape} has no element along {dim}")
+    if dim is None:
+        return _max_of_all(a)
+    indices = a.data.argmax(axis=dim)
+    xp = get_array_module(a.data)
+    grid = [xp.arange(n).reshape([-1 if i == k else 1 for k in range(a.ndim)]) for i, n in enumerate(a.shape)]
+    grid[dim] = xp.expand_dims(indices, dim)
+    values = _getitem(a, tuple(grid))
+    if keepdim:
+        return values, Tensor(grid[dim])
+    return reshape(values, *indices.shape), Tensor(indices)
+
+
+@operation(lambda g, y, a: g * _share_of_max(a))
+def _max_of_all(a: Array) -> Array:
+    return a.max()
+
+
+def _share_of_max(a: Any) -> Any:
+    array = a.data if isinstance(a, Tensor) else a
+    equal = array == array.max()
+    return equal / equal.sum().astype(array.dtype)
+
+
+def argmax(a: Any, dim: int | None = None) -> Tensor:
+    """The index of the largest element (of the flattened tensor), or those along the axis `dim`."""
+    _check_dim("argmax", a, dim)
+    return Tensor((a.data if isinstance(a, Tensor) else a).argmax(axis=dim))
+
+
+def _axes(ndim: int, dim: Any) -> tuple[int, ...]:
+    if dim is None:
+        return tuple(range(ndim))
+    return tuple(i % ndim for i in ((dim,) if isinstance(dim, int) else dim))
+
+
+def _check_dim(name: str, a: Any, dim: Any) -> None:
+    for i in () if dim is None else (dim,) if isinstance(dim, int) else dim:
+        if not -a.ndim <= i < a.ndim:
+            raise ShapeError(f"{name}: a tensor of shape {tuple(a.shape)} has no axis {i}")
+
+
+def _with_axes(g: Any, shape: tuple[int, ...], dim: Any, keepdim: bool) -> Any:
+    """`g` with the axes that a sum over `dim` dropped put back, of length 1."""
+    if keepdim:
+        return g
+    summed = _axes(len(shape), dim)
+    return g.reshape([1 if i in summed else n for i, n in enumerate(shape)])
+
+
+# Products.
+
+
+def matmul(a: Any, b: Any) -> Any:
+    """The matrix product, as NumPy's: (..., n, k) by (..., k, m); a vector is a row, or on the right a column."""
+    if a.ndim == 0 or b.ndim == 0 or a.shape[-1] != b.shape[-2 if b.ndim > 1 else 0]:
+        raise ShapeError(f"matmul: shapes {tuple(a.shape)} and {tuple(b.shape)} do not fit")
+    left = reshape(a, 1, -1) if a.ndim == 1 else a
+    right = reshape(b, -1, 1) if b.ndim == 1 else b
+    y = _matmul(left, right)
+    if a.ndim == 1 or b.ndim == 1:
+        y = reshape(y, *y.shape[: -1 - (a.ndim == 1)], *y.shape[y.ndim - (a.ndim == 1) : y.ndim - (b.ndim == 1)])
+    return y
+
+
+@operation(
+    lambda g, y, a, b: _matmul(g, transpose(b, -1, -2)),
+    lambda g, y, a, b: _matmul(transpose(a, -1, -2), g),
+)
+def _matmul(a: Array, b: Array) -> Array:
+    return a @ b
+
+
+@operation(
+    lambda g, y, x, weight, bias=None: g @ weight,
+    writes(lambda g, y, x, weight, bias=None, out=None: _product(_rows(g).T, _rows(x), out)),
+    writes(lambda g, y, x, weight, bias=None, out=None: _column_sums(_rows(g), out)),
+)
+def linear(x: Array, weight: Array, bias: Array | None = None) -> Array:
+    """X @ weight.T + bias: x (..., n), weight (m, n), bias (m,) or None; the result is (..., m)."""
+    if x.ndim == 0 or weight.ndim != 2 or x.shape[-1] != weight.shape[1]:
+        raise ShapeError(
+            f"linear: input of shape {x.shape} does not fit weight of shape {weight.shape}: the last axes must be equal"
+        )
+    if bias is not None and bias.shape != weight.shape[:1]:
+        raise ShapeError(f"linear: bias of shape {bias.shape} does not fit weight of shape {weight.shape}")
+    y = x @ weight.T
+    if bias is not None:
+        y += bias
+    return y
+
+
+def _rows(a: Any) -> Any:
+    return a if a.ndim == 2 else a.reshape(-1, a.shape[-1])
+
+
+def _product(a: Any, b: Any, out: Array | None) -> Any:
+    return a @ b if out is None else get_array_module(out).matmul(a, b, out=out)
+
+
+def _column_sums(a: Any, out: Array | None) -> Any:
+    return a.sum(0) if out is None else a.sum(axis=0, out=out)
+
+
+# Softmax and the loss.
+
+
+def softmax(a: Any, dim: int = -1) -> Any:
+    """exp(a) / sum of exp(a) along `dim`, safe against overflow."""
+    return exp(log_softmax(a, dim))
+
+
+@operation(lambda g, y, a, dim=-1: g - exp(y) * sum(g, dim, True))
+def log_softmax(a: Array, dim: int = -1) -> Array:
+    """A - log(sum of exp(a)) along `dim`, with the largest element taken out first so that nothing overflows."""
+    _check_dim("log_softmax", a, dim)
+    shifted = a - a.max(axis=dim, keepdims=True)
+    return shifted - numpy.log(numpy.exp(shifted).sum(axis=dim, keepdims=True))
+
+
+@operation(lambda g, y, log_p, labels: _put_in_rows(-g, log_p.shape, labels))
+def nll(log_p: Array, labels: Array) -> Array:
+    """-log_p[i, labels[i]] for every row i: log_p (N, C), labels (N,) of integers from 0 to C - 1; gives (N,)."""
+    return -log_p[get_array_module(log_p).arange(len(labels)), labels]
+
+
+@operation(
+    lambda g, y, log_p, labels: _put_in_rows(broadcast_to(g * (-1 / len(labels)), labels.shape), log_p.shape, labels)
+)
+def mean_nll(log_p: Array, labels: Array) -> Array:
+    """The mean of `nll` over the rows: the same in one operation, since every training step takes it."""
+    return log_p[get_array_module(log_p).arange(len(labels)), labels].sum() * (-1 / len(labels))
+
+
+@operation(lambda g, y, a, shape, labels: -nll(g, labels))
+def _put_in_rows(a: Array, shape: tuple[int, int], labels: Array) -> Array:
+    """Zeros of `shape`, with a[i] in row i at column labels[i]."""
+    xp = get_array_module(a)
+    result = xp.zeros(shape, dtype=a.dtype)
+    result[xp.arange(len(labels)), labels] = a
+    return result
+
+
+# What the operators and methods of a tensor are.
+
+
+def _not_differentiated(name: str, function: Any) -> Any:
+    """A method that gives a tensor of bools, through which no gradient flows."""
+
+    def method(a: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+        try:
+            found = function(a.data, *(x.data if isinstance(x, Tensor) else x for x in args), **kwargs)
+        except ValueError as error:
+            raise ShapeError(f"{name}: {error}") from None
+        return Tensor(found)
+
+    method.__name__ = name
+    method.__doc__ = function.__doc__
+    return method
+
+
+def _to(a: Tensor, *targets: Any, device: Any = None, dtype: Any = None) -> Tensor:
+    """The tensor on another device, or with elements of another type, or both; itself if it is so already."""
+    for target in targets:
+        if isinstance(target, backend.device) or (isinstance(target, str) and target.startswith(("cpu", "cuda"))):
+            device = target
+        elif isinstance(target, Tensor):
+            device, dtype = target.device, target.dtype
+        else:
+            dtype = target
+    if device is not None and backend.device(device) != a.device:
+        a = _to_device(a, backend.device(device))
+    if dtype is not None and numpy.dtype(dtype) != a.dtype:
+        a = _astype(a, numpy.dtype(dtype))
+    return a
+
+
+def _install() -> None:
+    def reflected(function: Any) -> Any:
+        return lambda a, b: function(b, a)
+
+    def all_of(a: Array, dim: Any = None) -> Array:
+        """Whether all elements (along `dim`) are true."""
+        return a.all(axis=dim)
+
+    def any_of(a: Array, dim: Any = None) -> Array:
+        """Whether any element (along `dim`) is true."""
+        return a.any(axis=dim)
+
+    methods: dict[str, Any] = {
+        "__add__": add,
+        "__radd__": add,
+        "__sub__": sub,
+        "__rsub__": reflected(sub),
+        "__mul__": mul,
+        "__rmul__": mul,
+        "__truediv__": div,
+        "__rtruediv__": reflected(div),
+        "__pow__": pow,
+        "__rpow__": reflected(pow),
+        "__matmul__": matmul,
+        "__rmatmul__": reflected(matmul),
+        "__neg__": neg,
+        "__abs__": abs,
+        "__getitem__": getitem,
+        "exp": exp,
+        "log": log,
+        "sqrt": sqrt,
+        "sin": sin,
+        "cos": cos,
+        "tanh": tanh,
+        "sigmoid": sigmoid,
+        "relu": relu,
+        "abs": abs,
+        "pow": pow,
+        "matmul": matmul,
+        "sum": sum,
+        "mean": mean,
+        "max": max,
+        "argmax": argmax,
+        "softmax": softmax,
+        "log_softmax": log_softmax,
+        "reshape": reshape,
+        "view": reshape,
+        "flatten": flatten,
+        "transpose": transpose,
+        "T": property(_reverse_axes),
+        "to": _to,
+        "cpu": lambda a: _to(a, "cpu"),
+        "cuda": lambda a, index=0: _to(a, f"cuda:{index}"),
+        "float": lambda a: _to(a, float32),
+        "double": lambda a: _to(a, float64),
+        "long": lambda a: _to(a, int64),
+        "bool": lambda a: _to(a, bool_),
+        "all": _not_differentiated("all", all_of),
+        "any": _not_differentiated("any", any_of),
+    }
+    for name in ("eq", "ne", "lt", "le", "gt", "ge"):
+        methods[f"__{name}__"] = _not_differentiated(name, getattr(operator, name))
+    for name in ("and", "or", "xor", "invert"):
+        methods[f"__{name}__"] = _not_differentiated(name, getattr(operator, f"__{name}__"))
+    for name, method in methods.items():
+        setattr(Tensor, name, method)
+
+
+_install()

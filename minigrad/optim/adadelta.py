@@ -1,0 +1,43 @@
+"""Adadelta: steps in the units of the parameter, so that no rate need be chosen.
+
+RMSprop's step g / sqrt(v) has no units. Adadelta multiplies it by the recent size of the parameter's own
+steps, sqrt(u), and so has the parameter's. Both averages start at 0, and only eps lets the first step be
+different from 0: it is about sqrt(eps / (1 - rho)), a few thousandths, and the steps grow from there.
+
+    v      <- rho v + (1 - rho) g**2
+    delta   = sqrt(u + eps) / sqrt(v + eps) g
+    u      <- rho u + (1 - rho) delta**2
+    theta  <- theta - lr delta
+
+Paper: M. D. Zeiler, "ADADELTA: an adaptive learning rate method", 2012, algorithm 1 (E[g^2] is v, E[dx^2] is u).
+eps stands inside the roots. The paper has no rate; u averages the steps without it.
+PyTorch: the same. Keeps v and u, two numbers per parameter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from numpy import sqrt
+
+from minigrad.backend import Array
+from minigrad.optim.optimizer import Optimizer, Rate
+
+
+class Adadelta(Optimizer):
+    """delta = sqrt(u + eps) / sqrt(v + eps) g; theta <- theta - lr delta."""
+
+    state = ("v", "u")
+
+    def __init__(
+        self, params: Iterable[Any], lr: Rate = 1.0, rho: float = 0.9, eps: float = 1e-6, weight_decay: float = 0.0
+    ) -> None:
+        super().__init__(params, lr=lr, rho=rho, eps=eps, weight_decay=weight_decay)
+
+    def rule(self, theta: Array, g: Array, v: Array, u: Array, *, lr: float, rho: float, eps: float) -> None:
+        """Average the squared gradients, step in proportion to the last steps, average those."""
+        v[:] = rho * v + (1 - rho) * g**2
+        delta = sqrt(u + eps) / sqrt(v + eps) * g
+        u[:] = rho * u + (1 - rho) * delta**2
+        theta -= lr * delta

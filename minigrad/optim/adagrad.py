@@ -1,0 +1,36 @@
+"""Adagrad: a rate for each parameter, smaller the more it has moved.
+
+G sums the squares of a parameter's gradients, and its root divides the step. A weight that is rarely asked to
+change moves far when it is; one that is always asked moves less and less. G only grows, so in time all stop.
+
+    G     <- G + g**2
+    theta <- theta - lr g / (sqrt(G) + eps)
+
+Paper: J. Duchi, E. Hazan, Y. Singer, "Adaptive subgradient methods for online learning and stochastic
+optimization", JMLR 12, 2011 (the diagonal form). eps stands outside the root, and G starts at 0.
+PyTorch: the same. Keeps G, one number per parameter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from numpy import sqrt
+
+from minigrad.backend import Array
+from minigrad.optim.optimizer import Optimizer, Rate
+
+
+class Adagrad(Optimizer):
+    """G <- G + g**2; theta <- theta - lr g / (sqrt(G) + eps)."""
+
+    state = ("G",)
+
+    def __init__(self, params: Iterable[Any], lr: Rate = 1e-2, weight_decay: float = 0.0, eps: float = 1e-10) -> None:
+        super().__init__(params, lr=lr, weight_decay=weight_decay, eps=eps)
+
+    def rule(self, theta: Array, g: Array, G: Array, *, lr: float, eps: float) -> None:
+        """Add up the squares, then divide by their root."""
+        G += g**2
+        theta -= lr * g / (sqrt(G) + eps)

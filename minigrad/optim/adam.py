@@ -1,0 +1,54 @@
+"""Adam: the average gradient over the average size of the gradient.
+
+m is a running average of the gradient (as momentum), v one of its square (as RMSprop). Both start at 0 and so
+are too small at first, by the factor 1 - beta**t after t steps; m_hat and v_hat put that right. The step is
+then about lr for a parameter whose gradient keeps its sign, and small for one whose gradient is mere noise.
+
+    m     <- beta1 m + (1 - beta1) g
+    v     <- beta2 v + (1 - beta2) g**2
+    m_hat  = m / (1 - beta1**t)
+    v_hat  = v / (1 - beta2**t)
+    theta <- theta - lr m_hat / (sqrt(v_hat) + eps)
+
+Paper: D. P. Kingma, J. Ba, "Adam: a method for stochastic optimization", ICLR 2015, algorithm 1.
+eps comes after the correction: sqrt(v) + eps, corrected afterwards, is another rule (PyTorch had that one
+before version 1.3). The notebook's text drops the exponent t.
+PyTorch: the same. Keeps m and v, two numbers per parameter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from numpy import sqrt
+
+from minigrad.backend import Array
+from minigrad.optim.optimizer import Optimizer, Rate
+
+
+class Adam(Optimizer):
+    """theta <- theta - lr m_hat / (sqrt(v_hat) + eps), with beta1 and beta2 in `betas`."""
+
+    state = ("m", "v")
+
+    def __init__(
+        self,
+        params: Iterable[Any],
+        lr: Rate = 1e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 0.0,
+    ) -> None:
+        super().__init__(params, lr=lr, betas=betas, eps=eps, weight_decay=weight_decay)
+
+    def rule(
+        self, theta: Array, g: Array, m: Array, v: Array, *, lr: float, betas: tuple[float, float], eps: float, t: int
+    ) -> None:
+        """Average the gradient and its square, correct both for their start at 0, then divide."""
+        beta1, beta2 = betas
+        m[:] = beta1 * m + (1 - beta1) * g
+        v[:] = beta2 * v + (1 - beta2) * g**2
+        m_hat = m / (1 - beta1**t)
+        v_hat = v / (1 - beta2**t)
+        theta -= lr * m_hat / (sqrt(v_hat) + eps)

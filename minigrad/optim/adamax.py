@@ -1,0 +1,49 @@
+"""AdaMax: Adam with the largest recent gradient in place of the average one.
+
+Adam's v is an average of squares, a 2-norm that forgets; AdaMax takes the infinity-norm, the largest |g| of
+late, each one fading by beta2 a step. It needs no correction for its start at 0, m does.
+
+    m     <- beta1 m + (1 - beta1) g
+    u     <- max(beta2 u, |g| + eps)
+    theta <- theta - lr / (1 - beta1**t) m / u
+
+Paper: D. P. Kingma, J. Ba, "Adam: a method for stochastic optimization", ICLR 2015, algorithm 2.
+The paper has no eps. Without it a parameter whose gradient has always been exactly 0, as that of a weight
+behind a pixel that is black in every image, would get 0 / 0.
+PyTorch: the same as here. Keeps m and u, two numbers per parameter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from numpy import maximum
+
+from minigrad.backend import Array
+from minigrad.optim.optimizer import Optimizer, Rate
+
+
+class Adamax(Optimizer):
+    """u <- max(beta2 u, |g| + eps); theta <- theta - lr / (1 - beta1**t) m / u."""
+
+    state = ("m", "u")
+
+    def __init__(
+        self,
+        params: Iterable[Any],
+        lr: Rate = 2e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 0.0,
+    ) -> None:
+        super().__init__(params, lr=lr, betas=betas, eps=eps, weight_decay=weight_decay)
+
+    def rule(
+        self, theta: Array, g: Array, m: Array, u: Array, *, lr: float, betas: tuple[float, float], eps: float, t: int
+    ) -> None:
+        """Average the gradient, keep the largest, then divide."""
+        beta1, beta2 = betas
+        m[:] = beta1 * m + (1 - beta1) * g
+        u[:] = maximum(beta2 * u, abs(g) + eps)
+        theta -= lr / (1 - beta1**t) * m / u

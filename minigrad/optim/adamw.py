@@ -1,0 +1,65 @@
+"""AdamW: Adam, with the weight decay kept apart from the gradient.
+
+A penalty weight_decay / 2 |theta|^2 in the loss would pass through Adam's division like any gradient, and decay
+most the weights whose gradients are small. AdamW lets every weight shrink by the same proportion instead, and
+takes Adam's step besides.
+
+    theta <- theta - lr weight_decay theta
+    m     <- beta1 m + (1 - beta1) g
+    v     <- beta2 v + (1 - beta2) g**2
+    m_hat  = m / (1 - beta1**t)
+    v_hat  = v / (1 - beta2**t)
+    theta <- theta - lr m_hat / (sqrt(v_hat) + eps)
+
+Paper: I. Loshchilov, F. Hutter, "Decoupled weight decay regularization", ICLR 2019, algorithm 2.
+PyTorch: the same; like PyTorch's, the decay is multiplied by the rate, which in the paper it is not.
+Keeps m and v, two numbers per parameter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from numpy import sqrt
+
+from minigrad.backend import Array
+from minigrad.optim.optimizer import Optimizer, Rate
+
+
+class AdamW(Optimizer):
+    """Adam's step, and beside it theta <- theta - lr weight_decay theta."""
+
+    state = ("m", "v")
+
+    def __init__(
+        self,
+        params: Iterable[Any],
+        lr: Rate = 1e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 1e-2,
+    ) -> None:
+        super().__init__(params, lr=lr, betas=betas, eps=eps, weight_decay=weight_decay)
+
+    def rule(
+        self,
+        theta: Array,
+        g: Array,
+        m: Array,
+        v: Array,
+        *,
+        lr: float,
+        betas: tuple[float, float],
+        eps: float,
+        weight_decay: float,
+        t: int,
+    ) -> None:
+        """Shrink, then step as Adam does."""
+        beta1, beta2 = betas
+        theta -= lr * weight_decay * theta
+        m[:] = beta1 * m + (1 - beta1) * g
+        v[:] = beta2 * v + (1 - beta2) * g**2
+        m_hat = m / (1 - beta1**t)
+        v_hat = v / (1 - beta2**t)
+        theta -= lr * m_hat / (sqrt(v_hat) + eps)

@@ -1,0 +1,80 @@
+"""Learning rates that change: functions of the number of steps already taken.
+
+``SGD(params, lr=cosine(0.1, 3000))`` needs nothing to be stepped and nothing to be saved but the optimizer's own
+t. Each function here makes such a schedule; a lambda does as well. The names in brackets are PyTorch's.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+
+Schedule = Callable[[int], float]
+
+
+def constant(lr: float) -> Schedule:
+    """`lr` at every step."""
+    return lambda steps: lr
+
+
+def step_decay(lr: float, every: int, gamma: float = 0.1) -> Schedule:
+    """`lr`, multiplied by `gamma` after each `every` steps (StepLR).
+
+    Raises:
+        ValueError: `every` is not positive.
+    """
+    _positive("step_decay", every=every)
+    return lambda steps: lr * gamma ** (steps // every)
+
+
+def exponential(lr: float, gamma: float) -> Schedule:
+    """`lr` times `gamma` to the number of steps (ExponentialLR)."""
+    return lambda steps: lr * gamma**steps
+
+
+def cosine(lr: float, total: int, end: float = 0.0) -> Schedule:
+    """From `lr` to `end` along half a cosine in `total` steps, and `end` from then on (CosineAnnealingLR up to there).
+
+    Source: I. Loshchilov, F. Hutter, "SGDR: stochastic gradient descent with warm restarts", 2017, equation 5.
+
+    Raises:
+        ValueError: `total` is not positive.
+    """
+    _positive("cosine", total=total)
+    return lambda steps: end + (lr - end) * (1 + math.cos(math.pi * min(steps, total) / total)) / 2
+
+
+def linear_warmup(then: float | Schedule, steps: int, start: float = 0.0) -> Schedule:
+    """Rise from `start` times the rate to all of it in `steps` steps, in proportion, and go on with `then` (LinearLR).
+
+    `then` is a rate, or another schedule, which the warm-up scales. With ``start=0`` the first step stands still,
+    so the rise is counted from the first step on: it has the fraction 1 / `steps` of the rate.
+
+    Raises:
+        ValueError: `steps` is not positive.
+    """
+    _positive("linear_warmup", steps=steps)
+    schedule = then if callable(then) else constant(then)
+
+    def rate(taken: int) -> float:
+        risen = min(taken + (start == 0), steps) / steps
+        return schedule(taken) * (start + (1 - start) * risen)
+
+    return rate
+
+
+def piecewise(bounds: Sequence[int], rates: Sequence[float]) -> Schedule:
+    """`rates[i]` up to the step `bounds[i]`, and the last rate after the last bound.
+
+    Raises:
+        ValueError: there is not exactly one rate more than bounds, or the bounds do not rise.
+    """
+    if len(rates) != len(bounds) + 1 or list(bounds) != sorted(set(bounds)):
+        raise ValueError(f"piecewise: rising bounds and one rate more are wanted, not {list(bounds)} and {list(rates)}")
+    return lambda steps: rates[sum(steps >= bound for bound in bounds)]
+
+
+def _positive(name: str, **values: int) -> None:
+    for what, value in values.items():
+        if value < 1:
+            raise ValueError(f"{name}: {what} must be at least 1, not {value}")

@@ -1,0 +1,39 @@
+"""Momentum: a ball that rolls.
+
+Each step adds the gradient to a velocity, which friction (mu < 1) keeps from growing for ever. Gradients that
+agree add up to 1 / (1 - mu) times a single one; gradients that alternate, as across a ravine, cancel.
+
+    v     <- mu v + g
+    theta <- theta - lr v
+
+Paper: B. T. Polyak, "Some methods of speeding up the convergence of iteration methods", 1964.
+The notebook writes the rate inside, v <- mu v + lr g; theta <- theta - v. While the rate is constant that is
+the same path. When the rate changes it is not: here the whole velocity feels the new rate at once, there
+only what comes in from now on.
+PyTorch: the same as here (``SGD(momentum=mu)``). Keeps v, one number per parameter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from minigrad.backend import Array
+from minigrad.optim.optimizer import Optimizer, Rate
+
+
+class Momentum(Optimizer):
+    """v <- mu v + g; theta <- theta - lr v, where mu is `momentum`."""
+
+    state = ("v",)
+
+    def __init__(
+        self, params: Iterable[Any], lr: Rate = 1e-3, momentum: float = 0.9, weight_decay: float = 0.0
+    ) -> None:
+        super().__init__(params, lr=lr, momentum=momentum, weight_decay=weight_decay)
+
+    def rule(self, theta: Array, g: Array, v: Array, *, lr: float, momentum: float) -> None:
+        """Gather speed, then move."""
+        mu = momentum
+        v[:] = mu * v + g
+        theta -= lr * v

@@ -1,0 +1,44 @@
+"""Nesterov's accelerated gradient: momentum that looks where it is going.
+
+Momentum adds the gradient found where the ball is; Nesterov adds the one found where its velocity is about to
+take it, and so brakes before the slope turns. The notebook writes that with theta the place of the ball:
+
+    v <- mu v + lr grad(theta - mu v);  theta <- theta - v
+
+A network gives the gradient where its weights are. So let the weights be the place looked at,
+phi = theta - lr mu v (v now without the rate). In phi the same method reads
+
+    v   <- mu v + g              g taken at phi
+    phi <- phi - lr (g + mu v)
+
+and it is phi that is called theta below.
+
+Paper: Y. Nesterov, "A method for solving the convex programming problem with convergence rate O(1/k^2)", 1983;
+in this form I. Sutskever et al., "On the importance of initialization and momentum in deep learning", 2013.
+PyTorch: the same (``SGD(momentum=mu, nesterov=True)``). Keeps v, one number per parameter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from minigrad.backend import Array
+from minigrad.optim.optimizer import Optimizer, Rate
+
+
+class Nesterov(Optimizer):
+    """v <- mu v + g; theta <- theta - lr (g + mu v), where mu is `momentum` and v is already the new one."""
+
+    state = ("v",)
+
+    def __init__(
+        self, params: Iterable[Any], lr: Rate = 1e-3, momentum: float = 0.9, weight_decay: float = 0.0
+    ) -> None:
+        super().__init__(params, lr=lr, momentum=momentum, weight_decay=weight_decay)
+
+    def rule(self, theta: Array, g: Array, v: Array, *, lr: float, momentum: float) -> None:
+        """Gather speed, then move to where the next gradient is wanted."""
+        mu = momentum
+        v[:] = mu * v + g
+        theta -= lr * (g + mu * v)

@@ -1,0 +1,92 @@
+"""The seeded generator: the draws of the PyTorch that made the notebook, one for one.
+
+PyTorch's CPU generator is the 32-bit Mersenne Twister (Matsumoto and Nishimura 1998) seeded by the plain
+integer, which is what ``numpy.random.RandomState(seed)`` is. What is made of its 32-bit outputs is written
+here; draws always happen on the host, so that a GPU sees the same numbers.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy
+
+
+class Generator:
+    """A stream of 32-bit outputs and the draws made of it.
+
+    Raises:
+        ValueError: the seed is not an integer from 0 to 2**32 - 1.
+    """
+
+    def __init__(self, seed: int = 0) -> None:
+        self.manual_seed(seed)
+
+    def manual_seed(self, seed: int) -> Generator:
+        """Start the stream that belongs to `seed`."""
+        if isinstance(seed, bool) or not isinstance(seed, (int, numpy.integer)) or not 0 <= seed < 2**32:
+            raise ValueError(f"a seed is an integer from 0 to 2**32 - 1, not {seed!r}")
+        self._twister = numpy.random.RandomState(int(seed))
+        self.seed = int(seed)
+        return self
+
+    def outputs(self, count: int) -> numpy.ndarray:
+        """The next `count` 32-bit outputs, as uint64 so that arithmetic on them does not wrap."""
+        return self._twister.randint(0, 2**32, size=count, dtype=numpy.uint32).astype(numpy.uint64)
+
+    def outputs64(self, count: int) -> numpy.ndarray:
+        """The next `count` 64-bit draws, two outputs each, the first the higher half."""
+        halves = self.outputs(2 * count)
+        return (halves[0::2] << numpy.uint64(32)) | halves[1::2]
+
+    def uniform(self, low: float, high: float, shape: tuple[int, ...], dtype: Any = numpy.float32) -> numpy.ndarray:
+        """Uniform draws from [low, high): float32 from 24 bits of one output, float64 from 53 bits of two.
+
+        In float32 PyTorch scales with a fused multiply-add: `low`, `high` and their difference are float32, and
+        product and sum are rounded once, together. Here that is done in float64, where they are exact enough.
+        """
+        count = math.prod(shape)
+        if numpy.dtype(dtype) == numpy.float64:
+            u = (self.outputs64(count) & numpy.uint64(2**53 - 1)).astype(numpy.float64) / 2**53
+            return (u * (high - low) + low).reshape(shape)
+        u = (self.outputs(count) & numpy.uint64(2**24 - 1)).astype(numpy.float64) / 2**24
+        a, b = numpy.float32(low), numpy.float32(high)
+        return (u * numpy.float64(b - a) + numpy.float64(a)).astype(numpy.float32).reshape(shape)
+
+    def normal(self, shape: tuple[int, ...], dtype: Any = numpy.float32) -> numpy.ndarray:
+        """Draws from the standard normal distribution by Box and Muller's transform of two uniform draws each."""
+        count = math.prod(shape)
+        u = self.uniform(0.0, 1.0, (2, (count + 1) // 2), numpy.float64)
+        radius, angle = numpy.sqrt(-2 * numpy.log1p(-u[0])), 2 * math.pi * u[1]
+        both = numpy.concatenate([radius * numpy.cos(angle), radius * numpy.sin(angle)])
+        return both[:count].reshape(shape).astype(dtype)
+
+    def permutation(self, count: int) -> numpy.ndarray:
+        """A random order of 0 .. count - 1 (int64), by Fisher and Yates' shuffle from the front."""
+        order = list(range(count))
+        if count > 1:
+            ahead = numpy.arange(count, 1, -1, dtype=numpy.uint64)
+            for i, z in enumerate((self.outputs(count - 1) % ahead).tolist()):
+                order[i], order[i + z] = order[i + z], order[i]
+        return numpy.array(order, dtype=numpy.int64)
+
+    def get_state(self) -> dict[str, Any]:
+        """The state of the stream, to be kept with `minigrad.save`."""
+        _, key, position, _, _ = self._twister.get_state()
+        return {"seed": self.seed, "key": numpy.asarray(key, dtype=numpy.uint32), "position": int(position)}
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Go on from a state that `get_state` gave."""
+        self.seed = int(state["seed"])
+        key = numpy.asarray(state["key"], dtype=numpy.uint32)
+        self._twister.set_state(("MT19937", key, int(state["position"]), 0, 0.0))
+
+
+default_generator = Generator(0)
+"""What weights, shuffles and dropout draw from. Seed it with `minigrad.manual_seed`."""
+
+
+def manual_seed(seed: int) -> Generator:
+    """Seed the default generator; everything random follows from it."""
+    return default_generator.manual_seed(seed)
