@@ -29,7 +29,7 @@ from minigrad.tensor import Operation, ShapeError, Tensor, bool_, float32, float
     lambda g, y, a, b: g,
 )
 def add(a: Array, b: Array) -> Array:
-    """A + b, elementwise."""
+    """a + b, elementwise."""
     return a + b
 
 
@@ -38,7 +38,7 @@ def add(a: Array, b: Array) -> Array:
     lambda g, y, a, b: -g,
 )
 def sub(a: Array, b: Array) -> Array:
-    """A - b, elementwise."""
+    """a - b, elementwise."""
     return a - b
 
 
@@ -47,7 +47,7 @@ def sub(a: Array, b: Array) -> Array:
     lambda g, y, a, b: g * a,
 )
 def mul(a: Array, b: Array) -> Array:
-    """A * b, elementwise."""
+    """a * b, elementwise."""
     return a * b
 
 
@@ -56,7 +56,7 @@ def mul(a: Array, b: Array) -> Array:
     lambda g, y, a, b: -g * y / b,
 )
 def div(a: Array, b: Array) -> Array:
-    """A / b, elementwise."""
+    """a / b, elementwise."""
     return a / b
 
 
@@ -70,7 +70,7 @@ def pow(a: Array, b: Array) -> Array:
 
 
 def _exponent_less_one(b: Any) -> Any:
-    """B - 1, but 0 for the exponent 0, whose derivative 0 * a**-1 would be 0/0 at a = 0."""
+    """b - 1, but 0 for the exponent 0, whose derivative 0 * a**-1 would be 0/0 at a = 0."""
     if isinstance(b, (int, float)):
         return b - 1 if b else 0
     return where(b == 0, 0.0, b - 1)
@@ -295,6 +295,9 @@ def sum(a: Any, dim: int | tuple[int, ...] | None = None, keepdim: bool = False)
 @operation(lambda g, y, a, dim, keepdim: broadcast_to(_with_axes(g, a.shape, dim, keepdim), a.shape))
 def _sum(a: Array, dim: Any, keepdim: bool) -> Array:
     _check_dim("sum", a, dim)
+    if a.ndim == 2 and dim in (1, -1) and a.dtype.kind == "f" and a.shape[1] <= 128:
+        sums = backend.row_sums(a)
+        return sums[:, None] if keepdim else sums
     return a.sum(axis=dim, keepdims=keepdim)
 
 
@@ -417,7 +420,7 @@ def _product(a: Any, b: Any, out: Array | None) -> Any:
 
 
 def _column_sums(a: Any, out: Array | None) -> Any:
-    return a.sum(0) if out is None else a.sum(axis=0, out=out)
+    return a.sum(0) if out is None else backend.column_sums(a, out)
 
 
 # Softmax and the loss.
@@ -430,10 +433,10 @@ def softmax(a: Any, dim: int = -1) -> Any:
 
 @operation(lambda g, y, a, dim=-1: g - exp(y) * sum(g, dim, True))
 def log_softmax(a: Array, dim: int = -1) -> Array:
-    """A - log(sum of exp(a)) along `dim`, with the largest element taken out first so that nothing overflows."""
+    """a - log(sum of exp(a)) along `dim`, with the largest element taken out first so that nothing overflows."""
     _check_dim("log_softmax", a, dim)
     shifted = a - a.max(axis=dim, keepdims=True)
-    return shifted - numpy.log(numpy.exp(shifted).sum(axis=dim, keepdims=True))
+    return shifted - numpy.log(_sum.forward(numpy.exp(shifted), dim, True))
 
 
 @operation(lambda g, y, log_p, labels: _put_in_rows(-g, log_p.shape, labels))
@@ -442,9 +445,7 @@ def nll(log_p: Array, labels: Array) -> Array:
     return -log_p[get_array_module(log_p).arange(len(labels)), labels]
 
 
-@operation(
-    lambda g, y, log_p, labels: _put_in_rows(broadcast_to(g * (-1 / len(labels)), labels.shape), log_p.shape, labels)
-)
+@operation(lambda g, y, log_p, labels: _put_in_rows(g * (-1 / len(labels)), log_p.shape, labels))
 def mean_nll(log_p: Array, labels: Array) -> Array:
     """The mean of `nll` over the rows: the same in one operation, since every training step takes it."""
     return log_p[get_array_module(log_p).arange(len(labels)), labels].sum() * (-1 / len(labels))

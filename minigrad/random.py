@@ -28,6 +28,7 @@ class Generator:
         if isinstance(seed, bool) or not isinstance(seed, (int, numpy.integer)) or not 0 <= seed < 2**32:
             raise ValueError(f"a seed is an integer from 0 to 2**32 - 1, not {seed!r}")
         self._twister = numpy.random.RandomState(int(seed))
+        self._leftover: float | None = None  # half a pair of normal draws
         self.seed = int(seed)
         return self
 
@@ -45,7 +46,11 @@ class Generator:
 
         In float32 PyTorch scales with a fused multiply-add: `low`, `high` and their difference are float32, and
         product and sum are rounded once, together. Here that is done in float64, where they are exact enough.
+
+        Raises:
+            TypeError: the dtype is neither of these.
         """
+        _check_dtype(dtype)
         count = math.prod(shape)
         if numpy.dtype(dtype) == numpy.float64:
             u = (self.outputs64(count) & numpy.uint64(2**53 - 1)).astype(numpy.float64) / 2**53
@@ -55,12 +60,35 @@ class Generator:
         return (u * numpy.float64(b - a) + numpy.float64(a)).astype(numpy.float32).reshape(shape)
 
     def normal(self, shape: tuple[int, ...], dtype: Any = numpy.float32) -> numpy.ndarray:
-        """Draws from the standard normal distribution by Box and Muller's transform of two uniform draws each."""
+        """Draws from the standard normal distribution: pairs of uniform draws through Box and Muller's transform.
+
+        As in PyTorch there are two ways. Fewer than 16 are made one by one in float64, the first uniform of a pair
+        being the angle; the half of a pair that is left over is the next call's first. From 16 on they are made in
+        blocks of 16 uniforms of the dtype, of which 0 and 8, 1 and 9, ... are pairs, radius first; if the last block
+        is not whole, the last 16 draws are made anew. These agree with PyTorch's to rounding: its sines are float32.
+
+        Raises:
+            TypeError: the dtype is neither float32 nor float64.
+        """
         count = math.prod(shape)
-        u = self.uniform(0.0, 1.0, (2, (count + 1) // 2), numpy.float64)
-        radius, angle = numpy.sqrt(-2 * numpy.log1p(-u[0])), 2 * math.pi * u[1]
-        both = numpy.concatenate([radius * numpy.cos(angle), radius * numpy.sin(angle)])
-        return both[:count].reshape(shape).astype(dtype)
+        if count < 16:
+            _check_dtype(dtype)
+            return numpy.array([self._next_normal() for _ in range(count)], dtype).reshape(shape)
+        whole = count - count % 16
+        values = self.uniform(0.0, 1.0, (count,), dtype)
+        values[:whole] = _blocks_to_normal(values[:whole])
+        if whole < count:
+            values[-16:] = _blocks_to_normal(self.uniform(0.0, 1.0, (16,), dtype))
+        return values.reshape(shape)
+
+    def _next_normal(self) -> float:
+        if self._leftover is not None:
+            value, self._leftover = self._leftover, None
+            return value
+        angle, u = self.uniform(0.0, 1.0, (2,), numpy.float64) * (2 * math.pi, 1)
+        radius = math.sqrt(-2 * math.log1p(-u))
+        self._leftover = radius * math.sin(angle)
+        return radius * math.cos(angle)
 
     def permutation(self, count: int) -> numpy.ndarray:
         """A random order of 0 .. count - 1 (int64), by Fisher and Yates' shuffle from the front."""
@@ -73,14 +101,27 @@ class Generator:
 
     def get_state(self) -> dict[str, Any]:
         """The state of the stream, to be kept with `minigrad.save`."""
-        _, key, position, _, _ = self._twister.get_state()
-        return {"seed": self.seed, "key": numpy.asarray(key, dtype=numpy.uint32), "position": int(position)}
+        _, words, position, _, _ = self._twister.get_state()
+        key = numpy.asarray(words, dtype=numpy.uint32)
+        return {"seed": self.seed, "key": key, "position": int(position), "leftover": self._leftover}
 
     def set_state(self, state: dict[str, Any]) -> None:
         """Go on from a state that `get_state` gave."""
-        self.seed = int(state["seed"])
         key = numpy.asarray(state["key"], dtype=numpy.uint32)
         self._twister.set_state(("MT19937", key, int(state["position"]), 0, 0.0))
+        self.seed, self._leftover = int(state["seed"]), state["leftover"]
+
+
+def _check_dtype(dtype: Any) -> None:
+    if numpy.dtype(dtype) not in (numpy.float32, numpy.float64):
+        raise TypeError(f"random numbers are float32 or float64, not {numpy.dtype(dtype)}")
+
+
+def _blocks_to_normal(u: numpy.ndarray) -> numpy.ndarray:
+    """Uniform draws to normal ones, in blocks of 8 that give radii and 8 that give angles."""
+    blocks = u.astype(numpy.float64).reshape(-1, 2, 8)
+    radius, angle = numpy.sqrt(-2 * numpy.log(1 - blocks[:, 0])), 2 * math.pi * blocks[:, 1]
+    return numpy.stack([radius * numpy.cos(angle), radius * numpy.sin(angle)], axis=1).reshape(-1)
 
 
 default_generator = Generator(0)

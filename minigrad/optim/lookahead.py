@@ -91,6 +91,12 @@ class Lookahead(Optimizer):
         return getattr(self.base_optimizer, name)
 
     @property
+    def state_vectors(self) -> dict[str, Array]:  # type: ignore[override]
+        """What the inner optimizer keeps, and slow."""
+        slow = {} if self.slow is None else {"slow": self.slow}
+        return {**self.base_optimizer.state_vectors, **slow}
+
+    @property
     def g(self) -> Array:
         """The inner optimizer's vector of gradients."""
         return self.base_optimizer.g

@@ -43,7 +43,8 @@ class Optimizer:
 
     A subclass names in `state` the vectors it keeps, which start at 0, and defines `rule`, which gets theta, g
     and those vectors and changes them in place. What else the rule names, after a ``*``, it is given by name:
-    its hyperparameters, `lr` being the rate in force, and `t`, the number of this step, 1 for the first.
+    its hyperparameters, `lr` being the rate in force, and `t`, the number of this step, 1 for the first (``self.lr``
+    and the like, inside the rule, say the same).
     Their defaults may stand in the rule's own signature::
 
         class Heavy(Optimizer):
@@ -77,7 +78,7 @@ class Optimizer:
     def __init__(self, params: Iterable[Any], **hyperparameters: Any) -> None:
         self._wants, defaults = self._signature()
         unknown = [name for name in hyperparameters if name not in defaults]
-        if unknown:
+        if unknown and type(self).__init__ is Optimizer.__init__:  # a constructor of its own knows what it takes
             raise TypeError(
                 f"{type(self).__name__} has no hyperparameter {', '.join(unknown)}; it has {', '.join(defaults)}"
             )
@@ -169,7 +170,7 @@ class Optimizer:
         self._pairs = list(zip(self._params, self._homes, strict=True))
         shapes = [p.shape for p in self._params]
         held: dict[str, Array] = getattr(self, "state_vectors", {})
-        if held and shapes != self._shapes:
+        if self._shapes and shapes != self._shapes:
             changed = next(i for i, shape in enumerate(shapes) if shape != self._shapes[i])
             raise ShapeError(
                 f"{type(self).__name__}: parameter {changed} had shape {self._shapes[changed]} and now has "
@@ -177,8 +178,9 @@ class Optimizer:
             )
         self._shapes = shapes
         where, dtype = backend.device_of(self.theta), self.theta.dtype
+        xp = backend.get_array_module(self.theta)
         self.state_vectors = {
-            name: backend.to_device(held[name], where).astype(dtype, copy=False) if held else self.theta * 0
+            name: backend.to_device(held[name], where).astype(dtype, copy=False) if held else xp.zeros_like(self.theta)
             for name in self.state
         }
         self._ends = [home.start + p.numel() for p, home in self._pairs]
@@ -336,8 +338,8 @@ class Optimizer:
             raise ValueError(f"{mine}: this state has groups of {sizes} parameters, the optimizer of {own}")
         for i, p in enumerate(self._params):
             if set(state[i]) != {"t", *self.state}:
-                kept = ", ".join(state[i])
-                raise ValueError(f"{mine} keeps {', '.join(('t', *self.state))}, but here parameter {i} has {kept}")
+                there = ", ".join(state[i])
+                raise ValueError(f"{mine} keeps {', '.join(('t', *self.state))}, but here parameter {i} has {there}")
             for name in self.state:
                 if tuple(state[i][name].shape) != p.shape:
                     shape = tuple(state[i][name].shape)
