@@ -56,11 +56,13 @@ class ImageDataset(Dataset):
     def batch(self, indices: Any) -> tuple[Tensor, Tensor]:
         """The images numbered `indices`, transformed together, and their labels.
 
-        indices: n integers in an array or list, on the CPU wherever the data are; negative ones count from
-        the end. The result is a tensor of images, whose first axis has length n, and one of shape (n,) int64.
+        indices: n integers in an array or list; negative ones count from the end. The result is a tensor of
+        images, whose first axis has length n, and one of shape (n,) int64.
         Raises IndexError for an index that is out of range and TypeError for indices that are not integers.
+        Indices that come on the GPU, as the data are, are not looked at: there one out of range wraps around.
         """
-        indices = np.asarray(indices)
+        if not backend.is_array(indices):
+            indices = np.asarray(indices)
         if indices.ndim != 1 or indices.dtype.kind not in "iu":
             raise TypeError(
                 f"{self._name}: a batch is a list of integers, not {indices.dtype} of shape {indices.shape}"
@@ -71,14 +73,20 @@ class ImageDataset(Dataset):
             except IndexError:
                 raise self._out_of_range(indices) from None
         else:
-            # CuPy does not check the range (it would have to wait for the GPU): look while they are here.
-            if indices.size and (indices.min() < -len(self) or indices.max() >= len(self)):
-                raise self._out_of_range(indices)
-            there = backend.to_device(indices, backend.device_of(self.data))
-            images, labels = self.data.take(there, axis=0), self.targets.take(there)
+            if isinstance(indices, np.ndarray):
+                # CuPy does not check the range (it would have to wait for the GPU): look while they are here.
+                if indices.size and (indices.min() < -len(self) or indices.max() >= len(self)):
+                    raise self._out_of_range(indices)
+                indices = backend.to_device(indices, self.index_device)
+            images, labels = self.data.take(indices, axis=0), self.targets.take(indices)
         if self.transform is not None:
             images = self.transform(images)
         return Tensor(images), Tensor(labels)  # a transform may return an array or a tensor
+
+    @property
+    def index_device(self) -> backend.device:
+        """Where the images are."""
+        return backend.device_of(self.data)
 
     def to(self, device: backend.device | str) -> Self:
         """Move all images and labels to `device` ("cpu", "cuda:0"), once; batches are then made there.

@@ -27,7 +27,7 @@ def tensor(
     Raises:
         TypeError: `data` is not numeric, or requires gradients without being floating point.
     """
-    array = data.data if isinstance(data, Tensor) else data if backend.is_array(data) else _as_array(data)
+    array = data.data if isinstance(data, Tensor) else data if backend.is_array(data) else _as_array(data, dtype)
     array = array.astype(array.dtype if dtype is None else dtype, copy=True)
     return Tensor(array if device is None else backend.to_device(array, device), requires_grad)
 

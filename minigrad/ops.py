@@ -19,7 +19,18 @@ import numpy
 
 from minigrad import backend
 from minigrad.backend import Array, get_array_module
-from minigrad.tensor import Operation, ShapeError, Tensor, bool_, float32, float64, int64, operation, writes
+from minigrad.tensor import (
+    Operation,
+    ShapeError,
+    Tensor,
+    bool_,
+    float32,
+    float64,
+    int64,
+    is_grad_enabled,
+    operation,
+    writes,
+)
 
 # Arithmetic.
 
@@ -71,9 +82,9 @@ def pow(a: Array, b: Array) -> Array:
 
 def _exponent_less_one(b: Any) -> Any:
     """b - 1, but 0 for the exponent 0, whose derivative 0 * a**-1 would be 0/0 at a = 0."""
-    if isinstance(b, (int, float)):
-        return b - 1 if b else 0
-    return where(b == 0, 0.0, b - 1)
+    if isinstance(b, Tensor) or backend.is_array(b):
+        return where(b == 0, 0.0, b - 1)
+    return b - 1 if b else 0
 
 
 @operation(lambda g, y, a: -g)
@@ -123,14 +134,15 @@ def tanh(a: Array) -> Array:
 
 @operation(lambda g, y, a: g * y * (1 - y))
 def sigmoid(a: Array) -> Array:
-    """1 / (1 + exp(-a)), by way of tanh, which does not overflow."""
-    return 0.5 * (numpy.tanh(0.5 * a) + 1)
+    """1 / (1 + exp(-a)), by exp of -|a|, which cannot overflow; small results keep their digits."""
+    e = numpy.exp(-numpy.absolute(a))
+    return get_array_module(a).where(a >= 0, 1, e) / (1 + e)
 
 
 @operation(lambda g, y, a: g * (y > 0))
 def relu(a: Array) -> Array:
     """max(a, 0); its derivative at 0 is taken as 0, as in PyTorch."""
-    return numpy.maximum(a, 0)
+    return backend.positive_part(a)
 
 
 @operation(lambda g, y, a: g * sign(a))
@@ -154,8 +166,14 @@ def maximum(a: Array, b: Array) -> Array:
 
 
 def where(condition: Any, a: Any, b: Any) -> Any:
-    """A where `condition` holds, b elsewhere; no gradient flows to the condition."""
-    return _where(a, b, condition.data if isinstance(condition, Tensor) else condition)
+    """a where `condition` holds, b elsewhere; no gradient flows to the condition."""
+    if not isinstance(condition, Tensor):
+        return _where(a, b, condition)
+    chosen = _where(a, b, condition.data)
+    if isinstance(chosen, Tensor):
+        return chosen
+    floats = chosen.dtype == float64 and not backend.is_array(a) and not backend.is_array(b)
+    return Tensor(chosen.astype(float32) if floats else chosen)
 
 
 @operation(
@@ -183,8 +201,11 @@ def reshape(a: Any, *shape: Any) -> Any:
 
 def flatten(a: Any, start_dim: int = 0, end_dim: int = -1) -> Any:
     """Join the axes from `start_dim` to `end_dim` into one."""
-    end = end_dim % builtins.max(a.ndim, 1)
-    return _reshape(a, (*a.shape[:start_dim], math.prod(a.shape[start_dim : end + 1]), *a.shape[end + 1 :]))
+    n = builtins.max(a.ndim, 1)
+    if not (-n <= start_dim < n and -n <= end_dim < n and start_dim % n <= end_dim % n):
+        raise ShapeError(f"flatten: a tensor of shape {tuple(a.shape)} has no axes from {start_dim} to {end_dim}")
+    start, end = start_dim % n, end_dim % n
+    return _reshape(a, (*a.shape[:start], math.prod(a.shape[start : end + 1]), *a.shape[end + 1 :]))
 
 
 @operation(lambda g, y, a, dim0, dim1: transpose(g, dim0, dim1))
@@ -230,10 +251,14 @@ def _is_basic(index: Any) -> bool:
     )
 
 
+def _index_of(places: list[Any]) -> Any:
+    return numpy.asarray(places, dtype=None if places else int64)  # NumPy takes an empty list for floats
+
+
 def getitem(a: Tensor, index: Any) -> Any:
     """a[index]: numbers, slices, None, Ellipsis, masks, integer arrays or tensors."""
     parts = index if isinstance(index, tuple) else (index,)
-    arrays = tuple(p.data if isinstance(p, Tensor) else numpy.asarray(p) if isinstance(p, list) else p for p in parts)
+    arrays = tuple(p.data if isinstance(p, Tensor) else _index_of(p) if isinstance(p, list) else p for p in parts)
     try:
         return _getitem(a, arrays if isinstance(index, tuple) else arrays[0])
     except IndexError as error:
@@ -249,13 +274,17 @@ def cat(tensors: Sequence[Any], dim: int = 0) -> Any:
 
 def stack(tensors: Sequence[Any], dim: int = 0) -> Any:
     """Join tensors of one shape along a new axis `dim`."""
+    if not tensors:
+        raise ValueError("stack: there is nothing to join")
     shapes = {tuple(t.shape) for t in tensors}
     if len(shapes) > 1:
         raise ShapeError(f"stack: the tensors must have one shape, not {' and '.join(map(str, sorted(shapes)))}")
-    return cat(
-        [reshape(t, *t.shape[: dim % (t.ndim + 1)], 1, *t.shape[dim % (t.ndim + 1) :]) for t in tensors],
-        dim % (tensors[0].ndim + 1),
-    )
+    shape = tuple(tensors[0].shape)
+    n = len(shape) + 1
+    if not -n <= dim < n:
+        raise ShapeError(f"stack: there is no axis {dim} once tensors of shape {shape} have a new one")
+    dim %= n
+    return cat([reshape(t, *shape[:dim], 1, *shape[dim:]) for t in tensors], dim)
 
 
 @functools.cache
@@ -295,10 +324,7 @@ def sum(a: Any, dim: int | tuple[int, ...] | None = None, keepdim: bool = False)
 @operation(lambda g, y, a, dim, keepdim: broadcast_to(_with_axes(g, a.shape, dim, keepdim), a.shape))
 def _sum(a: Array, dim: Any, keepdim: bool) -> Array:
     _check_dim("sum", a, dim)
-    if a.ndim == 2 and dim in (1, -1) and a.dtype.kind == "f" and a.shape[1] <= 128:
-        sums = backend.row_sums(a)
-        return sums[:, None] if keepdim else sums
-    return a.sum(axis=dim, keepdims=keepdim)
+    return backend.sums(a, dim, keepdim)
 
 
 def mean(a: Any, dim: int | tuple[int, ...] | None = None, keepdim: bool = False) -> Any:
@@ -346,6 +372,8 @@ def _share_of_max(a: Any) -> Any:
 def argmax(a: Any, dim: int | None = None) -> Tensor:
     """The index of the largest element (of the flattened tensor), or those along the axis `dim`."""
     _check_dim("argmax", a, dim)
+    if not builtins.all(a.shape[i] for i in _axes(a.ndim, dim)):
+        raise ShapeError(f"argmax: a tensor of shape {tuple(a.shape)} has no element along {dim}")
     return Tensor((a.data if isinstance(a, Tensor) else a).argmax(axis=dim))
 
 
@@ -374,6 +402,8 @@ def _with_axes(g: Any, shape: tuple[int, ...], dim: Any, keepdim: bool) -> Any:
 
 def matmul(a: Any, b: Any) -> Any:
     """The matrix product, as NumPy's: (..., n, k) by (..., k, m); a vector is a row, or on the right a column."""
+    if isinstance(a, (int, float)) or isinstance(b, (int, float)):
+        raise TypeError("matmul: both sides must have axes; to multiply by a number write *")
     if a.ndim == 0 or b.ndim == 0 or a.shape[-1] != b.shape[-2 if b.ndim > 1 else 0]:
         raise ShapeError(f"matmul: shapes {tuple(a.shape)} and {tuple(b.shape)} do not fit")
     left = reshape(a, 1, -1) if a.ndim == 1 else a
@@ -412,7 +442,7 @@ def linear(x: Array, weight: Array, bias: Array | None = None) -> Array:
 
 
 def _rows(a: Any) -> Any:
-    return a if a.ndim == 2 else a.reshape(-1, a.shape[-1])
+    return a if a.ndim == 2 else a.reshape((math.prod(a.shape[:-1]), a.shape[-1]))  # -1 will not do when it is empty
 
 
 def _product(a: Any, b: Any, out: Array | None) -> Any:
@@ -420,7 +450,7 @@ def _product(a: Any, b: Any, out: Array | None) -> Any:
 
 
 def _column_sums(a: Any, out: Array | None) -> Any:
-    return a.sum(0) if out is None else backend.column_sums(a, out)
+    return a.sum(0) if out is None else backend.sums(a, 0, out=out)
 
 
 # Softmax and the loss.
@@ -435,8 +465,9 @@ def softmax(a: Any, dim: int = -1) -> Any:
 def log_softmax(a: Array, dim: int = -1) -> Array:
     """a - log(sum of exp(a)) along `dim`, with the largest element taken out first so that nothing overflows."""
     _check_dim("log_softmax", a, dim)
-    shifted = a - a.max(axis=dim, keepdims=True)
-    return shifted - numpy.log(_sum.forward(numpy.exp(shifted), dim, True))
+    rows = a.ndim == 2 and dim in (1, -1) and a.shape[1]
+    shifted = a - (backend.row_maxima(a)[:, None] if rows else a.max(axis=dim, keepdims=True))
+    return shifted - numpy.log(backend.sums(numpy.exp(shifted), dim, True))
 
 
 @operation(lambda g, y, log_p, labels: _put_in_rows(-g, log_p.shape, labels))
@@ -448,7 +479,7 @@ def nll(log_p: Array, labels: Array) -> Array:
 @operation(lambda g, y, log_p, labels: _put_in_rows(g * (-1 / len(labels)), log_p.shape, labels))
 def mean_nll(log_p: Array, labels: Array) -> Array:
     """The mean of `nll` over the rows: the same in one operation, since every training step takes it."""
-    return log_p[get_array_module(log_p).arange(len(labels)), labels].sum() * (-1 / len(labels))
+    return backend.sums(log_p[get_array_module(log_p).arange(len(labels)), labels], 0) * (-1 / len(labels))
 
 
 @operation(lambda g, y, a, shape, labels: -nll(g, labels))
@@ -490,8 +521,35 @@ def _to(a: Tensor, *targets: Any, device: Any = None, dtype: Any = None) -> Tens
     if device is not None and backend.device(device) != a.device:
         a = _to_device(a, backend.device(device))
     if dtype is not None and numpy.dtype(dtype) != a.dtype:
-        a = _astype(a, numpy.dtype(dtype))
+        whole = numpy.dtype(dtype).kind != "f"  # no gradient flows through integers and bools
+        a = _astype(a.detach() if whole else a, numpy.dtype(dtype))
     return a
+
+
+def _in_place(name: str, op: Any) -> Any:
+    """``a += b`` and the like: the tensor itself changes, as PyTorch's does, unless the result is to be recorded.
+
+    What was recorded with the old values keeps them, and stays right.
+    """
+
+    def method(a: Tensor, b: Any) -> Tensor:
+        recorded = is_grad_enabled() and (a.requires_grad or (isinstance(b, Tensor) and b.requires_grad))
+        if recorded:
+            if a.is_leaf and a.requires_grad:
+                raise RuntimeError(
+                    f"{name} would change a leaf that requires gradients (shape {a.shape}): "
+                    "do it under no_grad(), or write it as a new tensor"
+                )
+            return op(a, b)
+        values = op(a.data, b.data if isinstance(b, Tensor) else b)
+        if values.shape != a.shape:
+            raise ShapeError(f"{name}: the result has shape {values.shape}, the tensor {a.shape}")
+        a.set_data(values.astype(a.dtype, copy=False))
+        return a
+
+    method.__name__ = method.__qualname__ = name
+    method.__doc__ = op.__doc__
+    return method
 
 
 def _install() -> None:
@@ -520,6 +578,10 @@ def _install() -> None:
         "__matmul__": matmul,
         "__rmatmul__": reflected(matmul),
         "__neg__": neg,
+        "__iadd__": _in_place("+=", add),
+        "__isub__": _in_place("-=", sub),
+        "__imul__": _in_place("*=", mul),
+        "__itruediv__": _in_place("/=", div),
         "__abs__": abs,
         "__getitem__": getitem,
         "exp": exp,

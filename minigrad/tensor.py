@@ -10,6 +10,7 @@ gradient becomes a tensor that can be differentiated again.
 from __future__ import annotations
 
 import functools
+import inspect
 import itertools
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -48,12 +49,15 @@ _mode = _Mode()
 class no_grad:
     """Record nothing inside a ``with`` block, or inside a function it decorates (PyTorch's ``no_grad``)."""
 
+    def __init__(self) -> None:
+        self._before: list[bool] = []  # one for each block entered: the same object may be entered twice
+
     def __enter__(self) -> None:
-        self._before = _mode.recording
+        self._before.append(_mode.recording)
         _mode.recording = False
 
     def __exit__(self, *exception: object) -> None:
-        _mode.recording = self._before
+        _mode.recording = self._before.pop()
 
     def __call__(self, function: Callable[..., Any]) -> Callable[..., Any]:
         """As a decorator."""
@@ -122,7 +126,6 @@ class Tensor:
         "_grad",
         "_home",
         "_op",
-        "_options",
         "_order",
         "_values",
         "data",
@@ -140,7 +143,6 @@ class Tensor:
     _op: Any  # the Operation that made it; None for a leaf
     _args: tuple[Any, ...]  # what the operation was called with, tensors as tensors ...
     _values: list[Any]  # ... and as arrays
-    _options: dict[str, Any]
     _order: int
 
     def __init__(self, data: Any, requires_grad: bool = False) -> None:
@@ -307,6 +309,18 @@ class Tensor:
         self.requires_grad = requires_grad
         return self
 
+    def set_data(self, values: Array) -> None:
+        """Take over `values`, of the same shape and dtype: in place where an optimizer has laid the tensor.
+
+        Elsewhere `data` becomes `values`, and what was recorded with the old array keeps it, and stays right.
+        """
+        home = self._home
+        if home is not None and home.theta is self.data:
+            self.data[...] = values
+            mark_changed(home)
+        else:
+            self.data = values
+
     def detach(self) -> Tensor:
         """The same array as a new leaf that asks for no gradient."""
         return Tensor(self.data)
@@ -378,10 +392,13 @@ class Tensor:
 
 def _as_array(data: Any, dtype: Any = None) -> ndarray:
     """Python numbers and lists as an array: floats become float32, as in PyTorch."""
-    array = numpy.asarray(data)
-    if array.dtype == object:
-        raise TypeError(f"a tensor holds numbers, not {type(data).__name__} (ragged lists do not fit either)")
-    if dtype is None and array.dtype == float64 and not isinstance(data, (numpy.ndarray, numpy.generic)):
+    try:
+        array = numpy.asarray(data)
+    except ValueError:
+        raise ShapeError("a tensor is made from lists of equal length, not from ragged ones") from None
+    if array.dtype.kind not in "biuf":
+        raise TypeError(f"a tensor holds numbers, not {array.dtype} from {type(data).__name__}")
+    if dtype is None and array.dtype == float64 and not isinstance(data, (ndarray, numpy.generic)):
         return array.astype(float32)
     return array if dtype is None else array.astype(dtype)
 
@@ -414,6 +431,8 @@ class Operation:
 
     def __call__(self, *args: Any, **options: Any) -> Any:
         """Compute, and record if gradients will be wanted."""
+        if options:
+            args = self._in_order(args, options)
         seen = tracked = False
         values = list(args)
         for i, x in enumerate(args):
@@ -422,8 +441,8 @@ class Operation:
                 seen = True
                 tracked = tracked or x.requires_grad
         try:
-            y = self.forward(*values, **options)
-        except ValueError as error:
+            y = self.forward(*values)
+        except (ValueError, TypeError) as error:
             raise _explained(self, values, error) from None
         if not seen:
             return y
@@ -436,12 +455,17 @@ class Operation:
             result._op = self
             result._args = args
             result._values = values
-            result._options = options
             result._order = next(_tape_order)
         else:
             result.requires_grad = False
             result._op = None
         return result
+
+    def _in_order(self, args: tuple[Any, ...], options: dict[str, Any]) -> tuple[Any, ...]:
+        """The arguments as if all had been given by place: a tensor given by name is an input like any other."""
+        bound = inspect.signature(self.forward).bind(*args, **options)
+        bound.apply_defaults()
+        return bound.args
 
     def __get__(self, instance: Tensor | None, owner: type) -> Callable[..., Any]:
         """An operation stored in a class is a method of it."""
@@ -466,10 +490,15 @@ class ShapeError(ValueError):
     """Shapes that do not fit; the message has the operation and the shapes in it."""
 
 
-def _explained(op: Operation, values: Sequence[Any], error: ValueError) -> ValueError:
-    """NumPy's complaint about shapes, said with the operation's name and the shapes in it."""
+def _explained(op: Operation, values: Sequence[Any], error: ValueError | TypeError) -> Exception:
+    """A library's complaint about shapes, or about another library's arrays, in words that name the operation."""
     if isinstance(error, ShapeError):
         return error
+    if isinstance(error, TypeError):
+        places = sorted({str(backend.device_of(v)) for v in values if backend.is_array(v)})
+        if len(places) < 2:
+            return error
+        return TypeError(f"{op.__name__}: its inputs live on {' and '.join(places)}: move one of them with .to()")
     shapes = [str(tuple(v.shape)) for v in values if backend.is_array(v)]
     return ShapeError(
         f"{op.__name__}: {'shapes' if len(shapes) > 1 else 'shape'} {' and '.join(shapes)} do not fit ({error})"
@@ -535,9 +564,17 @@ def _walk(root: Tensor, gradient: Any, retain: bool, create_graph: bool, wanted:
             _freed()
         if wanted is not None and id(node) in wanted:
             _deliver(node, g, g, wanted)
-        inputs, options = node._args, node._options
-        values = inputs if create_graph else node._values
-        y = node if create_graph else node.data
+        inputs = node._args
+        values: Sequence[Any] = node._values
+        y: Any = node.data
+        if create_graph:
+            for x, used in zip(inputs, values, strict=True):
+                if isinstance(x, Tensor) and x.data is not used:
+                    raise RuntimeError(
+                        f"a tensor of shape {x.shape} was given other data after {op.__name__} had used it: "
+                        "record the graph anew before backward(create_graph=True)"
+                    )
+            values, y = inputs, node
         for i, vjp, into in op.vjps:
             if i >= len(inputs):
                 break
@@ -554,10 +591,10 @@ def _walk(root: Tensor, gradient: Any, retain: bool, create_graph: bool, wanted:
                             f"load_state_dict) after {op.__name__} had used it: compute the loss anew before backward()"
                         )
                     if into and x._grad is None and wanted is None and not create_graph:
-                        vjp(g, y, *values, **options, out=home.g)
+                        vjp(g, y, *values, out=home.g)
                         x._grad = home.g
                         continue
-            part = vjp(g, y, *values, **options)
+            part = vjp(g, y, *values)
             if part.shape != x.data.shape:
                 part = _sum_to(part, x.data.shape)
             if part.dtype != x.data.dtype:

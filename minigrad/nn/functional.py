@@ -23,9 +23,12 @@ def cross_entropy(input: Tensor, target: Any, reduction: str = "mean") -> Tensor
         target: labels (N,), integers from 0 to C - 1.
         reduction: "mean" over the rows, "sum", or "none" (N,).
 
+    On a GPU a label that is no class gives no error, for which the host would have to wait at every step: the loss
+    of its row is NaN, and so is the gradient.
+
     Raises:
-        ValueError: shapes that do not fit, a label that is no class, an unknown reduction.
-        TypeError: labels that are not integers.
+        ValueError: shapes that do not fit, a label that is no class (on the CPU), an unknown reduction.
+        TypeError: labels that are not integers, or on another device than the logits.
     """
     labels = target.data if isinstance(target, Tensor) else target
     if not backend.is_array(labels):
@@ -34,8 +37,18 @@ def cross_entropy(input: Tensor, target: Any, reduction: str = "mean") -> Tensor
         raise ShapeError(
             f"cross_entropy: logits (N, C) and labels (N,) are wanted, not shapes {input.shape} and {labels.shape}"
         )
-    _check_labels(labels, input.shape[1])
-    log_p = log_softmax(input, 1)
+    if labels.dtype.kind not in "iu":
+        raise TypeError(f"cross_entropy: labels must be integers, not {labels.dtype}")
+    xp = backend.get_array_module(labels)
+    if xp is not backend.get_array_module(input.data):
+        raise TypeError(
+            f"cross_entropy: logits on {input.device} and labels on {backend.device_of(labels)}: move one with .to()"
+        )
+    if xp is numpy:
+        _check_labels(labels, input.shape[1])
+        log_p = log_softmax(input, 1)
+    else:
+        log_p = log_softmax(input, 1) * _one_or_nan(labels, input)
     if reduction == "mean":
         if not len(labels):
             raise ShapeError("cross_entropy: no rows to take the mean of")
@@ -45,15 +58,27 @@ def cross_entropy(input: Tensor, target: Any, reduction: str = "mean") -> Tensor
 
 def _check_labels(labels: Any, classes: int) -> None:
     """Labels must be integers from 0 to classes - 1."""
-    if labels.dtype.kind not in "iu":
-        raise TypeError(f"cross_entropy: labels must be integers, not {labels.dtype}")
     if not labels.size:
         return
-    # Read as unsigned, a negative label is a huge one, so one maximum finds both kinds of fault.
-    unsigned = labels.view(f"u{labels.dtype.itemsize}")
-    if int(unsigned.max()) >= classes:
-        wrong = labels[unsigned >= classes]
+    unsigned, last = _unsigned(labels, classes)
+    if int(unsigned.max()) > last:
+        wrong = labels[unsigned > last]
         raise ValueError(f"cross_entropy: label {int(wrong[0])} is none of the {classes} classes 0 to {classes - 1}")
+
+
+def _one_or_nan(labels: Any, logits: Tensor) -> Any:
+    """A column (N, 1) of ones, and of NaN where the label is no class."""
+    unsigned, last = _unsigned(labels, logits.shape[1])
+    one, nan = logits.dtype.type(1), logits.dtype.type("nan")
+    return backend.get_array_module(labels).where(unsigned > last, nan, one)[:, None]
+
+
+def _unsigned(labels: Any, classes: int) -> tuple[Any, int]:
+    """The labels read as unsigned, and the last class: a negative label is beyond it too, so one look finds both.
+
+    Signed bytes mean no class beyond 127 (read as unsigned, the negative ones begin there), and so on.
+    """
+    return labels.view(f"u{labels.dtype.itemsize}"), min(classes - 1, int(numpy.iinfo(labels.dtype).max))
 
 
 def mse_loss(input: Tensor, target: Any, reduction: str = "mean") -> Tensor:
@@ -92,5 +117,5 @@ def dropout(input: Tensor, p: float = 0.5, training: bool = True) -> Tensor:
     if not training or p == 0:
         return input
     kept = random.default_generator.uniform(0.0, 1.0, input.shape, numpy.float32) >= p
-    mask = kept.astype(input.dtype) / (1 - p)
-    return input * backend.to_device(mask, input.device)
+    mask = backend.to_device(kept, input.device).astype(input.dtype) / (1 - p)
+    return input * mask

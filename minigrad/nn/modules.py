@@ -76,7 +76,7 @@ class Module:
         return {name: Tensor(parameter.data.copy()) for name, parameter in self._walk("")}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Take over the values of `state`, in place: an optimizer built before goes on with them.
+        """Take over the values of `state`; an optimizer built before goes on with them.
 
         Raises:
             ValueError: names are missing or unknown, or a shape differs; nothing is changed then.
@@ -96,17 +96,23 @@ class Module:
                 )
         for name, parameter in own.items():
             value = state[name].data if isinstance(state[name], Tensor) else state[name]
-            parameter.data[...] = backend.to_device(value, parameter.device)
-            if parameter._home is not None:
-                tape.mark_changed(parameter._home)
+            parameter.set_data(backend.to_device(value, parameter.device).astype(parameter.dtype, copy=True))
 
     def to(self, *targets: Any, **named: Any) -> Module:
-        """Move all parameters to a device or dtype (see `Tensor.to`), in place; returns the module."""
-        for parameter in self.parameters():
-            with tape.no_grad():
-                parameter.data = parameter.detach().to(*targets, **named).data
-                if parameter.grad is not None:
-                    parameter.grad = parameter.grad.to(*targets, **named)
+        """Move all parameters to a device or dtype (see `Tensor.to`), in place; returns the module.
+
+        Raises:
+            TypeError: the dtype is not floating point.
+        """
+        parameters = list(self.parameters())
+        moved = [parameter.detach().to(*targets, **named) for parameter in parameters]
+        for values in moved:
+            if values.dtype.kind != "f":
+                raise TypeError(f"the parameters of {type(self).__name__} must stay floating-point, not {values.dtype}")
+        for parameter, values in zip(parameters, moved, strict=True):
+            parameter.data = values.data
+            if parameter.grad is not None:
+                parameter.grad = parameter.grad.detach().to(*targets, **named)
         return self
 
     def cpu(self) -> Module:

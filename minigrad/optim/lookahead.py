@@ -56,7 +56,8 @@ class Lookahead(Optimizer):
         self.t += 1
         if self.t % self.k == 0:
             slow = self._slow_at_home()
-            slow += self.alpha * (inner.theta - slow)
+            # slow + alpha (theta - slow), in the form that is theta itself, to the bit, for alpha = 1.
+            slow[:] = (1 - self.alpha) * slow + self.alpha * inner.theta
             inner.theta[:] = slow
 
     def _slow_at_home(self) -> Array:

@@ -368,12 +368,10 @@ class Vectors:
         self._shown = False
         self._references = 0
         me = weakref.ref(self)
-        now = next_on_tape()
         start = 0
         for p in params:
             stop = start + p.data.size
             home = Home(self.theta[start:stop].reshape(p.shape), self.g[start:stop].reshape(p.shape), start, me)
-            home.changed = now
             p.data, p._home = home.theta, home
             self.homes.append(home)
             start = stop

@@ -7,12 +7,18 @@ from typing import Any
 
 import numpy
 
-from minigrad import random
+from minigrad import backend, random
+from minigrad.backend import Array
 from minigrad.tensor import ShapeError, Tensor
 
 
 class Dataset:
     """Samples by number. A subclass gives ``__len__`` and ``__getitem__``; `batch` too if it can fetch many at once."""
+
+    @property
+    def index_device(self) -> backend.device:
+        """Where `batch` is to find its indices: a data set on a GPU has those of a whole epoch sent there at once."""
+        return backend.CPU
 
     def __len__(self) -> int:
         raise NotImplementedError(f"{type(self).__name__} must say how many samples it has: define __len__")
@@ -24,7 +30,12 @@ class Dataset:
         """The samples `indices` (int64), each part of a sample stacked into one tensor with a new first axis."""
         samples = [self[int(i)] for i in indices]
         parts = zip(*(s if isinstance(s, tuple) else (s,) for s in samples), strict=True)
-        return tuple(Tensor(numpy.stack([numpy.asarray(part) for part in each])) for each in parts)
+        return tuple(Tensor(numpy.stack([_as_array(part) for part in each])) for each in parts)
+
+
+def _as_array(part: Any) -> Array:
+    array = part.data if isinstance(part, Tensor) else part
+    return array if backend.is_array(array) else numpy.asarray(array)
 
 
 class TensorDataset(Dataset):
@@ -48,9 +59,30 @@ class TensorDataset(Dataset):
     def __getitem__(self, index: Any) -> tuple[Tensor, ...]:
         return tuple(t[index] for t in self.tensors)
 
-    def batch(self, indices: numpy.ndarray) -> tuple[Tensor, ...]:
-        """Rows `indices` of every tensor."""
-        return tuple(Tensor(t.data.take(indices, axis=0)) for t in self.tensors)
+    @property
+    def index_device(self) -> backend.device:
+        """Where the (first) tensor lives."""
+        return self.tensors[0].device
+
+    def batch(self, indices: Array) -> tuple[Tensor, ...]:
+        """Rows `indices` of every tensor.
+
+        Indices that come on a GPU are not looked at (the host would have to wait): one out of range wraps around.
+
+        Raises:
+            IndexError: an index is out of range.
+        """
+        return tuple(Tensor(_rows(t.data, indices)) for t in self.tensors)
+
+
+def _rows(array: Array, indices: Array) -> Array:
+    if type(array) is not numpy.ndarray and isinstance(indices, numpy.ndarray):
+        # A GPU would not find an index out of range: look while they are here.
+        wrong = indices[(indices < -len(array)) | (indices >= len(array))]
+        if wrong.size:
+            raise IndexError(f"index {wrong[0]} is out of range for a data set of {len(array)} samples")
+        indices = backend.to_device(indices, backend.device_of(array))
+    return array.take(indices, axis=0)
 
 
 class DataLoader:
@@ -87,6 +119,8 @@ class DataLoader:
         # Not a generator function: the draws belong to the call of iter(), before anything else draws.
         generator = random.default_generator
         generator.outputs64(1)
-        order = generator.permutation(len(self.dataset)) if self.shuffle else numpy.arange(len(self.dataset))
+        order: Array = generator.permutation(len(self.dataset)) if self.shuffle else numpy.arange(len(self.dataset))
+        if isinstance(self.dataset, Dataset):
+            order = backend.to_device(order, self.dataset.index_device)
         fetch = getattr(self.dataset, "batch", None) or (lambda indices: Dataset.batch(self.dataset, indices))
         return (fetch(order[k * self.batch_size : (k + 1) * self.batch_size]) for k in range(len(self)))
