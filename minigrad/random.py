@@ -94,9 +94,10 @@ class Generator:
         """A random order of 0 .. count - 1 (int64), by Fisher and Yates' shuffle from the front."""
         order = list(range(count))
         if count > 1:
-            ahead = numpy.arange(count, 1, -1, dtype=numpy.uint64)
-            for i, z in enumerate((self.outputs(count - 1) % ahead).tolist()):
-                order[i], order[i + z] = order[i + z], order[i]
+            here = numpy.arange(count - 1, dtype=numpy.uint64)
+            partners = here + self.outputs(count - 1) % (numpy.uint64(count) - here)
+            for i, j in enumerate(partners.tolist()):
+                order[i], order[j] = order[j], order[i]
         return numpy.array(order, dtype=numpy.int64)
 
     def get_state(self) -> dict[str, Any]:

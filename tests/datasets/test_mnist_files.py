@@ -416,11 +416,10 @@ def test_to_a_gpu_that_is_not_there(tmp_path: Path) -> None:
     assert dataset[0][1] == 7
 
 
-@pytest.mark.skipif(not cuda.is_available(), reason="there is no GPU, or no CuPy")
-def test_on_a_gpu(tmp_path: Path) -> None:
+def test_on_a_gpu(tmp_path: Path, gpu: str) -> None:
     transform = transforms.Compose([transforms.ToTensor(), transforms.Normalize([0.5], [0.5])])
     here = MNIST(tmp_path, train=False, transform=transform)
-    there = MNIST(tmp_path, train=False, transform=transform).to("cuda")
+    there = MNIST(tmp_path, train=False, transform=transform).to(gpu)
     indices = np.array([3, 0, -1, 3])
     images, labels = there.batch(indices)
     assert str(images.device) == str(labels.device) == "cuda:0"

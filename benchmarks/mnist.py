@@ -1,0 +1,365 @@
+"""The notebook's comparison: every optimizer on MNIST, with the figures that the notebook printed beside ours.
+
+The notebook trains 784-100-10 with ReLU on mini-batches of 100 for 3000 iterations, always from seed 0, and tests
+on the 10 000 test images every 500. So does this, drawing what the notebook draws, and runs RAdam and Ranger as
+well. With another seed, data set or number of iterations the notebook has nothing to compare with, and its columns
+are left out.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from argparse import Namespace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy
+
+from benchmarks import UsageError, net, options, parallel, report, style
+from benchmarks.entrants import Entrant, entrant, entrants, explain
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+CELLS = {
+    "sgd": 5,
+    "mini-batch": 18,
+    "momentum": 7,
+    "nesterov": 8,
+    "adagrad": 9,
+    "rmsprop": 10,
+    "adam": 11,
+    "adadelta": 12,
+    "adamax": 13,
+    "cell14": 14,
+    "lookahead": 15,
+}
+"""The cell of the notebook that ran an entrant."""
+
+RUNS = (*CELLS, "radam", "ranger")
+"""What is run if nothing else is asked for."""
+
+COLUMNS = 6
+"""How many tests the table has room for."""
+
+WINDOW = 50
+"""Iterations over which the picture averages the training loss."""
+
+
+@dataclass(frozen=True)
+class Notebook:
+    """What the notebook has of a run: (iteration, loss, accuracy in percent) as printed, and its summary's accuracy."""
+
+    cell: int
+    figures: dict[int, tuple[float, float]]
+    original_post: float | None
+
+
+@dataclass(frozen=True)
+class Task:
+    """A run to be done, in whatever process: see `Entrant.spec`. `lr` is None for the entrant's own rate."""
+
+    spec: str
+    lr: float | None
+    settings: net.Settings
+
+
+@dataclass(frozen=True)
+class Result:
+    """What came of a run: a `Run`, or a sentence that says how it failed."""
+
+    entrant: Entrant
+    run: net.Run | None
+    error: str | None
+    notebook: Notebook | None
+
+    @property
+    def agreeing(self) -> set[int]:
+        """The iterations whose figure agrees with the notebook's: see `agrees`."""
+        if self.run is None or self.notebook is None:
+            return set()
+        theirs = self.notebook.figures
+        return {i for i, *figure in self.run.figures if i in theirs and agrees(figure, theirs[i])}
+
+
+def agrees(ours: Sequence[float], theirs: Sequence[float]) -> bool:
+    """Whether two pairs (loss, accuracy) are one figure: the accuracy as printed, the loss to four digits."""
+    return f"{ours[1]:.2f}" == f"{theirs[1]:.2f}" and f"{ours[0]:.3e}" == f"{theirs[0]:.3e}"
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run it. Returns 0, or 1 if a run failed."""
+    asked = _parser().parse_args(argv)
+    settings = _settings(asked)
+    chosen = entrants([*options.split([asked.optimizers]), *asked.optimizer])
+    tasks = _tasks(chosen, settings, dict(asked.lr))
+    folder = report.results_folder(asked.results)
+    _check_data(settings, asked.download)
+
+    out = report.console()
+    results = run_all(chosen, tasks, options.jobs_for(asked.jobs, asked.backend), out, asked.verbose)
+    report.show(table(results, settings), out)
+    written = [report.write_json(folder / "mnist.json", record(results, settings))]
+    if any(result.run for result in results):
+        written.append(style.save(picture(results, settings), folder / "mnist.png"))
+    out.print(f"Figures and picture: {' and '.join(map(str, written))}", soft_wrap=True)
+    return 1 if any(result.error for result in results) else 0
+
+
+def _parser() -> options.Parser:
+    usual = net.Settings()
+    parser = options.Parser("mnist", "The notebook's comparison of optimizers on MNIST, its figures beside ours.")
+    parser.add_argument("--optimizers", default=",".join(RUNS), metavar="NAME,...", help="(default: %(default)s)")
+    parser.add_argument(
+        "--optimizer",
+        action="append",
+        default=[],
+        metavar="FILE.py:CLASS",
+        help="another one that joins them: a class of your own (may be given again)",
+    )
+    parser.add_named("--lr", options.rate, "RATE", "another learning rate for one of them")
+    parser.add_seed()
+    parser.add_argument("--iterations", type=options.positive, default=usual.iterations, help="(default: %(default)s)")
+    parser.add_argument("--batch-size", type=options.positive, default=usual.batch_size, help="(default: %(default)s)")
+    parser.add_argument(
+        "--every", type=options.positive, default=usual.every, help="test so often (default: %(default)s)"
+    )
+    parser.add_data()
+    parser.add_backend()
+    parser.add_jobs()
+    parser.add_results()
+    parser.add_argument("--verbose", action="store_true", help="print the lines that the notebook prints, too")
+    return parser
+
+
+def _settings(asked: Namespace) -> net.Settings:
+    return net.Settings(
+        asked.data, asked.seed, asked.iterations, asked.batch_size, asked.every, net.device_for(asked.backend)
+    )
+
+
+def _tasks(chosen: list[Entrant], settings: net.Settings, rates: dict[str, float]) -> list[Task]:
+    if not chosen:
+        raise UsageError("no optimizer is to run: name some with --optimizers or --optimizer")
+    names = [one.name for one in chosen]
+    unknown = [name for name in rates if name not in names]
+    if unknown:
+        raise UsageError(f"--lr: {unknown[0]} does not run: {', '.join(names)} do")
+    return [Task(one.spec, rates.get(one.name), settings) for one in chosen]
+
+
+def _check_data(settings: net.Settings, download: bool) -> None:
+    """Fetch and read the data here first, so that a fault in them is told once and at once."""
+    data = net.load(settings.data, True, download=download)
+    net.load(settings.data, False)
+    if settings.batch_size > len(data):
+        raise UsageError(f"--batch-size {settings.batch_size}: {settings.data} has only {len(data)} images to train on")
+
+
+def work(task: Task, tick: parallel.Tick) -> net.Run | str:
+    """Do one run. What a learner's optimizer raises is returned in a sentence, so that the others can go on."""
+    make = entrant(task.spec).make
+    if task.lr is not None:
+        make = partial(make, lr=task.lr)
+    try:
+        with numpy.errstate(all="ignore"):  # a run that diverges shows that by its figures
+            return net.train(make, task.settings, tick)
+    except Exception as error:
+        return explain(error, task.spec)
+
+
+def run_all(chosen: list[Entrant], tasks: list[Task], jobs: int, out: Console, verbose: bool = False) -> list[Result]:
+    """Do all runs, saying on `out` what becomes of each as it ends. The results are in the order of `chosen`."""
+    known = notebook()
+    results: dict[int, Result] = {}
+    ended = parallel.in_parallel(
+        work,
+        tasks,
+        labels=[one.label for one in chosen],
+        steps=[task.settings.iterations for task in tasks],
+        jobs=jobs,
+        out=out,
+    )
+    for number, outcome in ended:
+        one, task = chosen[number], tasks[number]
+        comparable = task.lr is None and replace(task.settings, device="cpu") == net.Settings()
+        run, error = (None, outcome) if isinstance(outcome, str) else (outcome, None)
+        results[number] = Result(one, run, error, known.get(one.name) if comparable else None)
+        _tell(results[number], out, verbose)
+    return [results[number] for number in sorted(results)]
+
+
+def _tell(result: Result, out: Console, verbose: bool) -> None:
+    """Say that a run has ended, and how; if `verbose`, in the notebook's own lines."""
+    label = result.entrant.label
+    if result.run is None:
+        out.print(f"{label} failed: {result.error}", style="red", markup=False, soft_wrap=True)
+        return
+    iteration, loss, accuracy = result.run.figures[-1]
+    if verbose:
+        out.print(f"{label}, learning rate {result.run.lr:g}", markup=False)
+        for iteration, loss, accuracy in result.run.figures:
+            out.print(f"Iteration: {iteration}. Loss: {loss:.4f}. Accuracy: {accuracy:.2f}")
+    else:
+        out.print(
+            f"{label:17} {accuracy:6.2f} % after {iteration} iterations, {result.run.seconds:.1f} s", markup=False
+        )
+
+
+def notebook() -> dict[str, Notebook]:
+    """What the notebook printed, by the names of the entrants: `notebook_figures.json`, read."""
+    stored = json.loads(Path(__file__).with_name("notebook_figures.json").read_text(encoding="utf-8"))
+    runs = {run["cell"]: run for run in stored["runs"]}
+    summary = stored["summary_of_the_original_post_percent"]
+    return {
+        name: Notebook(cell, {i: (loss, accuracy) for i, loss, accuracy in runs[cell]["figures"]}, summary.get(name))
+        for name, cell in CELLS.items()
+    }
+
+
+# The table.
+
+
+def table(results: Sequence[Result], settings: net.Settings) -> Table:
+    """The one table: ours, below it the notebook's, and beside ours how far it is from that."""
+    compared = any(result.notebook for result in results)
+    points = shown_points(settings.points)
+    heads = ["run\n  rate", *(f"{point:>5}" for point in points), "last\nloss"]
+    if compared:
+        heads = ["run\n  rate, cell", *heads[1:], "orig.\npost"]
+    made = report.table(_title(settings), heads, caption=_caption(results), text=len(heads))
+    for result in results:
+        made.add_row(*_row(result, points, compared))
+    return made
+
+
+def shown_points(points: Sequence[int]) -> list[int]:
+    """All tests that the table has room for, or else as many at equal distances, with the last one."""
+    room = min(COLUMNS, len(points))
+    return [points[math.ceil(k * len(points) / room) - 1] for k in range(1, room + 1)]
+
+
+def _title(settings: net.Settings) -> str:
+    test = net.load(settings.data, False)
+    network = f"{test.data[0].size}-100-{len(test.classes)}"
+    images = f"{len(test):_}".replace("_", " ")
+    return (
+        f"Accuracy in percent over the {images} test images of {settings.data} after so many iterations\n"
+        f"{network} with ReLU, mini-batches of {settings.batch_size}, seed {settings.seed}"
+    )
+
+
+def _caption(results: Sequence[Result]) -> str | None:
+    """How to read the notebook's lines, and how many figures agree."""
+    compared = [result for result in results if result.notebook]
+    if not compared:
+        return None
+    agree = sum(len(result.agreeing) for result in compared)
+    figures = sum(len(result.notebook.figures) for result in compared if result.notebook)
+    told = (
+        "Below each run stands what the notebook printed, beside it the difference; = where accuracy and loss (to\n"
+        f"four digits) are the notebook's, as {agree} of {figures} are. Later ones part: training amplifies the last\n"
+        "bit of a rounding. orig. post: the accuracy in the notebook's summary."
+    )
+    if len(compared) < len(results):
+        told += "\nA run without such a line is not in the notebook. RAdam and Ranger have the rate of its cell 14."
+    return told
+
+
+def _row(result: Result, points: Sequence[int], compared: bool) -> list[str]:
+    """The cells of a run: each ours and the difference, and the notebook's in a second line."""
+    name = _escaped(result.entrant.label)
+    if result.run is None:
+        return [name, "[red]failed[/]"]
+    theirs = result.notebook.figures if result.notebook else {}
+    ours = {i: (loss, accuracy) for i, loss, accuracy in result.run.figures}
+    cells = [_cell(ours[i][1], theirs[i][1] if i in theirs else None, "5.2f", i in result.agreeing) for i in points]
+    last = points[-1]
+    same_loss = last in theirs and f"{ours[last][0]:.3e}" == f"{theirs[last][0]:.3e}"
+    cells.append(_cell(ours[last][0], theirs[last][0] if last in theirs else None, "6.4f", same_loss))
+    if compared:
+        post = result.notebook.original_post if result.notebook else None
+        cells.append(f"{post:.2f}" if post is not None else "")
+    cell = f", cell {result.notebook.cell}" if result.notebook else ""
+    return [f"[bold]{name}[/]\n  [dim]{result.run.lr:g}{cell}[/]", *cells]
+
+
+def _cell(ours: float, theirs: float | None, form: str, same: bool) -> str:
+    if theirs is None:
+        return f"[bold]{ours:{form}}[/]"
+    difference = "[green]=[/]" if same else f"{ours - theirs:+{form}}"
+    return f"[bold]{ours:{form}}[/] {difference}\n[dim]{theirs:{form}}[/]"
+
+
+def _escaped(text: str) -> str:
+    from rich.markup import escape
+
+    return escape(text)
+
+
+# The files.
+
+
+def record(results: Sequence[Result], settings: net.Settings) -> dict[str, Any]:
+    """All figures, and what they were measured with, for `mnist.json`."""
+    return {
+        "benchmark": "mnist",
+        "data": settings.data,
+        "seed": settings.seed,
+        "iterations": settings.iterations,
+        "batch_size": settings.batch_size,
+        "environment": report.environment(settings.device),
+        "columns": ["iteration", "training loss of that mini-batch", "test accuracy, percent"],
+        "runs": [_record_of(result) for result in results],
+    }
+
+
+def _record_of(result: Result) -> dict[str, Any]:
+    kept: dict[str, Any] = {"name": result.entrant.name, "label": result.entrant.label}
+    if result.run is None:
+        return kept | {"error": result.error}
+    kept |= {"lr": result.run.lr, "seconds": round(result.run.seconds, 3), "figures": result.run.figures}
+    if result.notebook:
+        kept["notebook"] = {
+            "cell": result.notebook.cell,
+            "figures": [(i, *figure) for i, figure in result.notebook.figures.items()],
+            "agreeing": sorted(result.agreeing),
+            "original_post": result.notebook.original_post,
+        }
+    return kept
+
+
+def picture(results: Sequence[Result], settings: net.Settings) -> Any:
+    """Training loss and test accuracy against iterations: our lines and rings, and in them the notebook's points."""
+    fig, (top, bottom) = style.figure(2, 1, height=9.5, sharex=True)
+    ended = [(result.entrant, result.run, result.notebook) for result in results if result.run]
+    for one, run, theirs in sorted(ended, key=lambda each: -each[1].figures[-1][2]):
+        line = {"color": one.color, "ls": one.dash}
+        tests, losses, accuracies = zip(*run.figures, strict=True)
+        top.plot(*running_mean(run.losses), lw=1.1, **line)
+        bottom.plot(tests, accuracies, **line, label=f"{one.label}  {accuracies[-1]:.2f}")
+        for axes, ours, column in ((top, losses, 0), (bottom, accuracies, 1)):
+            axes.plot(tests, ours, "o", ms=6.5, mfc="none", mec=one.color, mew=0.8)
+            if theirs:
+                points = [figure[column] for figure in theirs.figures.values()]
+                axes.plot(theirs.figures.keys(), points, "o", ms=3.5, color=one.color, mec="none", zorder=4)
+    window = min(WINDOW, settings.iterations)
+    compared = any(theirs for _, _, theirs in ended)
+    dots = ", dots: the notebook's" if compared else ""
+    top.set(title=f"Training loss (lines: mean of {window} mini-batches; rings: of one{dots})")
+    style.log_scale(top.yaxis)
+    bottom.set(title=f"Test accuracy, percent (rings: ours{dots})", xlabel="iteration")
+    fig.legend(loc="outside lower center", ncols=4, title="accuracy after the last iteration, percent")
+    return fig
+
+
+def running_mean(losses: Sequence[float], window: int = WINDOW) -> tuple[numpy.ndarray, numpy.ndarray]:
+    """(iterations, the mean of the `window` losses up to each), from iteration `window` on."""
+    window = min(window, len(losses))
+    means = numpy.convolve(losses, numpy.full(window, 1 / window), "valid")
+    return numpy.arange(window, len(losses) + 1), means

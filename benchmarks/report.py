@@ -1,0 +1,165 @@
+"""What a benchmark leaves behind: tables on the console, result files, and on what they were measured."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import platform
+import subprocess
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy
+
+import minigrad
+from benchmarks import UsageError
+from minigrad import backend
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+WIDTH = 120
+"""The width in columns of what is printed to something that is no terminal."""
+
+
+def console() -> Console:
+    """A rich console on standard output; where that is no terminal, `WIDTH` columns wide."""
+    from rich.console import Console
+
+    plain = Console(highlight=False)
+    return plain if plain.is_terminal else Console(highlight=False, width=int(os.environ.get("COLUMNS", WIDTH)))
+
+
+def table(title: str, columns: Iterable[str], *, caption: str | None = None, text: int = 1) -> Table:
+    """An empty rich table. Its first `text` columns hold text, to the left, the others numbers, to the right."""
+    from rich import box
+    from rich.table import Table
+
+    made = Table(
+        title=title,
+        caption=caption,
+        title_justify="left",
+        caption_justify="left",
+        box=box.Box("    \n    \n -- \n    \n    \n    \n    \n    \n"),
+        padding=(0, 1, 0, 0),
+    )
+    for i, column in enumerate(columns):
+        made.add_column(column, justify="left" if i < text else "right", no_wrap=True)
+    return made
+
+
+def show(made: Table, out: Console) -> None:
+    """Print a table in full: a terminal that is too narrow for it wraps lines, but no figure is left out."""
+    from rich.console import Console
+
+    needed = out.measure(made, options=out.options.update(width=1000)).maximum
+    Console(file=out.file, width=max(out.width, needed), highlight=False, no_color=out.no_color).print(made)
+
+
+def results_folder(path: str | os.PathLike[str]) -> Path:
+    """The folder `path`, made if need be, and tried out before anything is run.
+
+    Raises:
+        UsageError: nothing can be written there.
+    """
+    folder = Path(path)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        trial = folder / f".{os.getpid()}.part"
+        trial.touch()
+        trial.unlink()
+    except OSError as error:
+        raise UsageError(f"results cannot be written to {folder}: {error.strerror or error}") from None
+    return folder
+
+
+def write_json(path: str | os.PathLike[str], value: Any) -> Path:
+    """Write `value` to `path` as JSON, beside and then renamed, so that `path` is never half a file.
+
+    NumPy's numbers and arrays, paths and tuples are taken as well. JSON has no infinity and no nan: they become
+    null.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.part")
+    try:
+        part.write_text(json.dumps(_plain(value), indent=1, ensure_ascii=False, allow_nan=False) + "\n", "utf-8")
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+    return path
+
+
+def _plain(value: Any) -> Any:
+    """`value` in the types that JSON has."""
+    if isinstance(value, (numpy.ndarray, numpy.generic)):
+        value = value.tolist()
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return str(value) if isinstance(value, os.PathLike) else value
+
+
+def environment(device: str = "cpu", threads: int = 1) -> dict[str, Any]:
+    """On what a result was measured. The caller adds its seed.
+
+    Args:
+        device: where the arrays were: "cpu" or "cuda".
+        threads: of the BLAS, in each process that measured (`benchmarks.parallel` sees to it that it is 1).
+    """
+    return {
+        "minigrad": minigrad.__version__,
+        "commit": commit(),
+        "python": platform.python_version(),
+        "numpy": numpy.__version__,
+        "blas": blas(),
+        "blas_threads": threads,
+        "device": _processor() if device == "cpu" else _gpu(),
+        "cores": os.cpu_count(),
+        "machine": f"{platform.system()} {platform.machine()}",
+    }
+
+
+def commit() -> str | None:
+    """The commit that is checked out, with "+" behind it if the tree has changed since; None outside git."""
+    head = _git("rev-parse", "HEAD")
+    return head and head + ("+" if _git("status", "--porcelain", "--untracked-files=no") else "")
+
+
+def _git(*arguments: str) -> str | None:
+    here = Path(__file__).parent
+    try:
+        told = subprocess.run(["git", *arguments], cwd=here, capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return told.stdout.strip()
+
+
+def blas() -> str:
+    """The library that multiplies NumPy's matrices, and its version."""
+    built: dict[str, Any] = numpy.show_config(mode="dicts")  # type: ignore[assignment]
+    found = built.get("Build Dependencies", {}).get("blas", {})
+    return " ".join(str(found[key]) for key in ("name", "version") if key in found) or "unknown"
+
+
+def _processor() -> str:
+    """The processor's name, as Linux tells it, or as Python does elsewhere."""
+    try:
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine()
+
+
+def _gpu() -> str:
+    cupy = backend.import_cupy()
+    name = cupy.cuda.runtime.getDeviceProperties(cupy.cuda.Device().id)["name"]
+    return f"{name.decode()}, CuPy {cupy.__version__}"

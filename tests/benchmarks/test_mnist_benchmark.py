@@ -1,0 +1,423 @@
+"""The main job: what it draws, computes, compares, prints and writes, and what it says when asked for nonsense."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy
+import pytest
+from rich.console import Console
+
+import minigrad
+from benchmarks import mnist, net, report
+from benchmarks.__main__ import main
+from benchmarks.entrants import entrant, entrants
+from minigrad import backend, optim
+from minigrad.utils.data import DataLoader
+
+ROOT = Path(__file__).parents[2]
+SIGN = f"{Path(__file__).with_name('signsgd.py')}:SignSGD"
+PRINTED = re.compile(r"Iteration: (\d+)\. Loss: (\d\.\d{4})\. Accuracy: (\d+\.\d\d)$", flags=re.M)
+
+RAISES = """
+from minigrad.optim import Optimizer
+class Tired(Optimizer):
+    def rule(self, theta, g, *, lr=0.1, t):
+        if t == 3:
+            raise ValueError("enough for today")
+"""
+
+
+def digits(folder: Path, *arguments: str) -> int:
+    """The benchmark on the small data set, in this process unless `arguments` say otherwise."""
+    short = ("--data", "digits", "--iterations", "40", "--every", "20", "--jobs", "1", "--results", str(folder))
+    return main(["mnist", *short, *arguments])
+
+
+def figures(folder: Path) -> dict[str, list]:
+    """The figures in the folder's mnist.json, by name."""
+    stored = json.loads((folder / "mnist.json").read_text())
+    return {run["name"]: run["figures"] for run in stored["runs"] if "figures" in run}
+
+
+def text_of(results, settings) -> str:
+    out = Console(file=io.StringIO(), width=120)
+    report.show(mnist.table(results, settings), out)
+    return out.file.getvalue()
+
+
+def result(name: str, run: net.Run | None, error: str | None = None) -> mnist.Result:
+    return mnist.Result(entrant(name), run, error, mnist.notebook().get(name))
+
+
+def replayed(name: str, shift: float = 0.0) -> mnist.Result:
+    """A run that printed what the notebook did, but for `shift` in its last accuracy."""
+    theirs = mnist.notebook()[name].figures
+    same = [(i, loss, accuracy) for i, (loss, accuracy) in theirs.items()]
+    same[-1] = (*same[-1][:2], same[-1][2] + shift)
+    return result(name, net.Run(0.1, [1.0] * 3000, same, 2.0))
+
+
+# What is computed
+
+
+def test_sgd_at_500_is_the_notebooks():
+    """Draws, network, loop and test together: the weights, the mini-batches and the figure of cell 5."""
+    told = []
+    run = mnist.work(mnist.Task("sgd", None, net.Settings(iterations=500)), told.append)
+    ((iteration, loss, accuracy),) = run.figures
+    assert (iteration, f"{loss:.4f}", f"{accuracy:.2f}") == (500, "0.3441", "91.74")
+    assert len(run.losses) == 500
+    assert run.losses[-1] == loss
+    assert run.lr == 0.1
+    assert told == list(range(50, 501, 50))
+
+
+class Watched(net.Net):
+    """Notes at every call whether operations are being recorded."""
+
+    def forward(self, images):
+        self.recorded = [*getattr(self, "recorded", []), minigrad.is_grad_enabled()]
+        return super().forward(images)
+
+
+def test_a_test_takes_one_64_bit_draw_and_records_nothing():
+    test = net.load("digits", False)
+    minigrad.manual_seed(5)
+    model = Watched.for_data(test)
+    after = minigrad.random.default_generator.get_state()
+    net.accuracy(model, DataLoader(test, 100))
+    assert model.recorded == [False] * 4
+    drawn = minigrad.random.default_generator.outputs(3).tolist()
+    minigrad.random.default_generator.set_state(after)
+    minigrad.random.default_generator.outputs64(1)
+    assert minigrad.random.default_generator.outputs(3).tolist() == drawn
+
+
+def test_accuracy_does_not_depend_on_how_many_are_tested_at_a_time():
+    data, test = net.load("digits", True), net.load("digits", False)
+    minigrad.manual_seed(0)
+    model = net.Net.for_data(data)
+    for _ in net.steps(model, optim.Adam(model.parameters()), DataLoader(data, 50, shuffle=True), 60):
+        pass
+    whole_loss, whole = net.evaluate(model, DataLoader(test, len(test)))
+    logits = model(test.batch(numpy.arange(len(test)))[0]).data
+    assert whole == 100 * int((logits.argmax(1) == test.targets).sum()) / len(test)
+    assert 30 < whole < 100
+    p = numpy.exp(logits.astype(float))
+    p /= p.sum(1, keepdims=True)
+    assert whole_loss == pytest.approx(-numpy.log(p[numpy.arange(len(test)), test.targets]).mean(), rel=1e-5)
+    for size in (1, 7, 100):
+        loss, accuracy = net.evaluate(model, DataLoader(test, size))
+        assert accuracy == whole
+        assert loss == pytest.approx(whole_loss, rel=1e-5)
+
+
+def test_an_epoch_draws_only_when_its_first_mini_batch_is_asked_for():
+    """A test after the last mini-batch of an epoch draws before the next epoch does, as in the notebook."""
+    data = net.load("digits", True)
+    minigrad.manual_seed(1)
+    model = net.Net.for_data(data)
+    loader = DataLoader(data, 700, shuffle=True)
+    steps = net.steps(model, optim.SGD(model.parameters(), lr=0.1), loader, 2)
+    next(steps)
+    before = minigrad.random.default_generator.get_state()
+    next(steps)
+    assert next(steps, None) is None
+    after = minigrad.random.default_generator.get_state()
+    assert before["position"] == after["position"]
+    assert (before["key"] == after["key"]).all()
+
+
+def test_points_of_test():
+    assert net.Settings().points == [500, 1000, 1500, 2000, 2500, 3000]
+    assert net.Settings(iterations=700).points == [500, 700]
+    assert net.Settings(iterations=20).points == [20]
+
+
+def test_figures_do_not_depend_on_the_number_of_processes(tmp_path):
+    chosen = ("--optimizers", "sgd,adam,ranger", "--optimizer", SIGN)
+    assert digits(tmp_path / "1", *chosen) == 0
+    assert digits(tmp_path / "2", *chosen, "--jobs", "2") == 0
+    one, two = figures(tmp_path / "1"), figures(tmp_path / "2")
+    assert list(one) == ["sgd", "adam", "ranger", "SignSGD"]
+    assert one == two
+    assert all([i for i, _, _ in run] == [20, 40] for run in one.values())
+    assert len({run[-1][1] for run in one.values()}) == 4
+
+
+def test_seed_rate_and_batch_size_reach_the_run(tmp_path):
+    chosen = ("--optimizers", "sgd")
+    variants = [(), ("--seed", "1"), ("--lr", "sgd=0.2"), ("--batch-size", "50")]
+    for i, variant in enumerate(variants):
+        assert digits(tmp_path / str(i), *chosen, *variant) == 0
+    losses = [figures(tmp_path / str(i))["sgd"][0][1] for i in range(len(variants))]
+    assert len(set(losses)) == len(variants)
+
+
+def test_a_rate_of_its_own_in_the_results(tmp_path):
+    assert digits(tmp_path, "--optimizers", "lookahead,sgd", "--lr", "lookahead=0.003") == 0
+    runs = json.loads((tmp_path / "mnist.json").read_text())["runs"]
+    assert [run["lr"] for run in runs] == [0.003, 0.1]
+
+
+# What it is compared with
+
+
+def test_the_notebooks_runs_are_all_there():
+    stored = json.loads((ROOT / "benchmarks" / "notebook_figures.json").read_text())
+    assert sorted(mnist.CELLS.values()) == sorted(run["cell"] for run in stored["runs"])
+    notebook = mnist.notebook()
+    assert sum(len(run.figures) for run in notebook.values()) == 66
+    assert notebook["sgd"].figures[500] == (0.34407174587249756, 91.74)
+    posts = {name: run.original_post for name, run in notebook.items() if run.original_post is not None}
+    assert posts == stored["summary_of_the_original_post_percent"]
+    assert len(mnist.RUNS) == 13
+    assert set(mnist.RUNS) - set(notebook) == {"radam", "ranger"}
+
+
+@pytest.mark.parametrize(
+    ("ours", "agree"),
+    [
+        ((0.344071, 91.74), True),
+        ((0.34407, 91.744), True),
+        ((0.34401, 91.74), False),
+        ((0.34407, 91.75), False),
+        ((3.4407, 91.74), False),
+    ],
+)
+def test_agreement(ours, agree):
+    assert mnist.agrees(ours, (0.34407174587249756, 91.74)) is agree
+
+
+def test_the_table_of_runs_that_agree():
+    text = text_of([replayed("sgd"), replayed("momentum")], net.Settings())
+    assert "Accuracy in percent over the 10 000 test images of mnist" in text
+    assert "784-100-10 with ReLU, mini-batches of 100, seed 0" in text
+    ours, theirs = (line.split() for line in text.splitlines() if "91.74" in line)
+    assert " ".join(ours) == "SGD 91.74 = 93.15 = 94.17 = 94.66 = 95.49 = 95.82 = 0.1108 = 95.78"
+    assert " ".join(theirs) == "0.1, cell 5 91.74 93.15 94.17 94.66 95.49 95.82 0.1108"
+    assert "12 of 12" in " ".join(text.split())
+
+
+def test_the_table_of_a_run_that_does_not():
+    text = text_of([replayed("adam", shift=-0.03), result("radam", replayed("sgd").run)], net.Settings())
+    (ours,) = [line.split() for line in text.splitlines() if line.startswith(" Adam")]
+    assert " ".join(ours[1:]) == "93.10 = 95.02 = 95.74 = 96.36 = 96.63 = 97.07 -0.03 0.0460 = 97.20"
+    (alone,) = [line.split() for line in text.splitlines() if line.startswith(" RAdam")]
+    assert " ".join(alone) == "RAdam 91.74 93.15 94.17 94.66 95.49 95.82 0.1108"
+    assert "5 of 6" in " ".join(text.split())
+
+
+def test_the_whole_table_is_no_wider_than_120_columns():
+    results = [
+        replayed(name, shift=-12.34) if name in mnist.CELLS else result(name, replayed("sgd").run)
+        for name in mnist.RUNS
+    ]
+    text = text_of(results, net.Settings())
+    assert max(map(len, text.splitlines())) <= 120
+    assert "…" not in text
+
+
+def test_the_notebook_is_left_out_where_it_has_nothing_to_compare(tmp_path, capsys):
+    assert digits(tmp_path, "--optimizers", "sgd,adam") == 0
+    told = capsys.readouterr().out.partition("Figures and picture")[0]
+    assert "64-100-10 with ReLU" in told
+    assert "notebook" not in told
+    assert "post" not in told
+    assert "notebook" not in json.dumps(json.loads((tmp_path / "mnist.json").read_text())["runs"])
+
+
+@pytest.mark.parametrize(
+    ("lr", "settings", "there"),
+    [
+        (None, net.Settings(), True),
+        (None, net.Settings(device="cuda"), True),
+        (0.1, net.Settings(), False),
+        (None, net.Settings(seed=1), False),
+        (None, net.Settings(every=100), False),
+        (None, net.Settings(iterations=600), False),
+        (None, net.Settings(batch_size=50), False),
+        (None, net.Settings(data="fashion"), False),
+    ],
+)
+def test_when_the_notebook_is_compared_with(lr, settings, there, monkeypatch):
+    monkeypatch.setattr(mnist, "work", lambda task, tick: replayed("sgd").run)
+    chosen = entrants(["sgd", "radam"])
+    tasks = [mnist.Task(one.spec, lr, settings) for one in chosen]
+    sgd, radam = mnist.run_all(chosen, tasks, 1, Console(file=io.StringIO()))
+    assert (sgd.notebook is not None) is there
+    assert radam.notebook is None
+
+
+@pytest.mark.parametrize(
+    ("points", "shown"),
+    [
+        ([7], [7]),
+        ([500, 1000, 1500, 2000, 2500, 3000], [500, 1000, 1500, 2000, 2500, 3000]),
+        (list(range(500, 30001, 500)), [5000, 10000, 15000, 20000, 25000, 30000]),
+        ([1, 2, 3, 4, 5, 6, 7], [2, 3, 4, 5, 6, 7]),
+    ],
+)
+def test_shown_points(points, shown):
+    assert mnist.shown_points(points) == shown
+
+
+# What it prints and writes
+
+
+def test_verbose_prints_the_notebooks_lines(tmp_path, capsys):
+    assert digits(tmp_path, "--optimizers", "sgd,adam", "--verbose") == 0
+    printed = PRINTED.findall(capsys.readouterr().out)
+    stored = [(str(i), f"{loss:.4f}", f"{acc:.2f}") for run in figures(tmp_path).values() for i, loss, acc in run]
+    assert printed == stored
+    assert len(printed) == 4
+
+
+def test_the_json_says_what_it_was_measured_with(tmp_path, capsys):
+    assert digits(tmp_path, "--optimizers", "sgd", "--seed", "3") == 0
+    stored = json.loads((tmp_path / "mnist.json").read_text())
+    assert (stored["seed"], stored["data"], stored["iterations"], stored["batch_size"]) == (3, "digits", 40, 100)
+    environment = stored["environment"]
+    assert {"minigrad", "numpy", "python", "blas", "blas_threads", "device", "commit"} <= set(environment)
+    assert environment["blas_threads"] == 1
+    told = capsys.readouterr().out
+    for name in ("mnist.json", "mnist.png"):
+        assert str(tmp_path / name) in told
+        assert (tmp_path / name).is_file()
+
+
+def test_the_notebooks_figures_are_in_the_json():
+    (run,) = mnist.record([replayed("sgd", shift=0.5)], net.Settings())["runs"]
+    assert run["notebook"]["original_post"] == 95.78
+    assert run["notebook"]["figures"][0] == (500, 0.34407174587249756, 91.74)
+    assert run["notebook"]["agreeing"] == [500, 1000, 1500, 2000, 2500]
+
+
+def test_the_picture_has_every_run_and_the_notebooks_points():
+    results = [replayed("sgd"), result("ranger", replayed("adam").run), result("adam", None, "broke")]
+    fig = mnist.picture(results, net.Settings())
+    for axes, column in zip(fig.axes, (1, 2), strict=True):
+        lines = axes.get_lines()
+        assert len(lines) == 2 + 2 + 1  # a line and rings for each run, dots for the one that the notebook has
+        dots = lines[-1] if lines[-1].get_markersize() < lines[1].get_markersize() else lines[2]
+        values = [figure[column - 1] for figure in mnist.notebook()["sgd"].figures.values()]
+        assert any(list(line.get_ydata()) == values and line.get_color() == entrant("sgd").color for line in lines)
+        assert dots.get_linestyle() == "None"
+    (legend,) = fig.legends
+    assert [text.get_text() for text in legend.get_texts()] == ["Ranger  97.10", "SGD  95.82"]
+
+
+def test_running_mean():
+    losses = [4.0, 2.0, 3.0, 7.0]
+    iterations, means = mnist.running_mean(losses, 2)
+    assert iterations.tolist() == [2, 3, 4]
+    assert means.tolist() == [3.0, 2.5, 5.0]
+    iterations, means = mnist.running_mean(losses, 50)
+    assert iterations.tolist() == [4]
+    assert means.tolist() == [4.0]
+
+
+# A learner's own, and what goes wrong
+
+
+def test_a_learners_optimizer_joins_the_others(tmp_path, capsys):
+    assert digits(tmp_path, "--optimizers", "sgd", "--optimizer", SIGN) == 0
+    assert list(figures(tmp_path)) == ["sgd", "SignSGD"]
+    assert figures(tmp_path)["SignSGD"][-1][2] > 30  # it learns
+    assert len(re.findall(r"^ SignSGD +\d", capsys.readouterr().out, flags=re.M)) == 1
+
+
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_an_optimizer_that_raises_does_not_stop_the_others(tmp_path, capsys, jobs):
+    file = tmp_path / "tired.py"
+    file.write_text(RAISES)
+    assert digits(tmp_path, "--optimizer", f"{file}:Tired", "--optimizers", "sgd,adam", "--jobs", jobs) == 1
+    told = capsys.readouterr()
+    assert "Tired failed: ValueError: enough for today (line 6)" in told.out
+    assert "Traceback" not in told.out + told.err
+    assert list(figures(tmp_path)) == ["sgd", "adam"]
+    failed = json.loads((tmp_path / "mnist.json").read_text())["runs"][-1]
+    assert failed == {"name": "Tired", "label": "Tired", "error": "ValueError: enough for today (line 6)"}
+
+
+def test_when_all_fail_there_is_no_picture(tmp_path, capsys):
+    file = tmp_path / "tired.py"
+    file.write_text(RAISES)
+    assert digits(tmp_path, "--optimizer", f"{file}:Tired", "--optimizers", "") == 1
+    assert not (tmp_path / "mnist.png").exists()
+    assert (tmp_path / "mnist.json").exists()
+
+
+def test_a_run_that_diverges_is_shown_as_it_is(tmp_path, capsys):
+    assert digits(tmp_path, "--optimizers", "sgd", "--lr", "sgd=1e30") == 0
+    assert figures(tmp_path)["sgd"][-1][1] is None
+    assert "nan" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--optimizers", "adm"], "there is no optimizer 'adm' (did you mean adam?)"),
+        (["--optimizers", ""], "no optimizer is to run"),
+        (["--optimizers", "sgd,sgd"], "optimizer sgd is named twice"),
+        (["--optimizer", "no/where.py:Mine"], "no/where.py: there is no such file"),
+        (["--lr", "sdg=1"], "--lr: sdg does not run: sgd, mini-batch, momentum"),
+        (["--batch-size", "1401", "--data", "digits"], "--batch-size 1401: digits has only 1400 images to train on"),
+        (["--iterations", "0"], "argument --iterations: must be a whole number from 1 on, not '0'"),
+        (["--results", __file__], f"results cannot be written to {__file__}"),
+    ],
+)
+def test_what_is_wrong_is_told_in_a_sentence(arguments, message, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main(["mnist", *arguments]) == 2
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert told.err.startswith("benchmarks: ")
+    assert message in told.err
+    assert told.err.count("\n") == 1
+
+
+def test_fashion_that_is_not_here(capsys, tmp_path, monkeypatch):
+    import datasets
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(datasets.FashionMNIST, "shared_folder", tmp_path)
+    assert main(["mnist", "--data", "fashion"]) == 2
+    told = capsys.readouterr().err
+    assert "are in none of" in told
+    assert "pass --download, or install Debian's package dataset-fashion-mnist" in told
+
+
+def test_cupy_that_is_not_here(capsys, monkeypatch):
+    def missing():
+        raise RuntimeError("a GPU was asked for, but CuPy is not installed: do this")
+
+    monkeypatch.setattr(backend, "import_cupy", missing)
+    assert main(["mnist", "--backend", "cupy"]) == 2
+    assert capsys.readouterr().err == "benchmarks: a GPU was asked for, but CuPy is not installed: do this\n"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Ctrl-C is sent as a signal to a group of processes")
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_ctrl_c_ends_it_with_a_line(tmp_path, jobs):
+    long = ("--data", "digits", "--iterations", "10000000", "--jobs", jobs, "--optimizers", "sgd,adam")
+    started = subprocess.Popen(
+        [sys.executable, "-m", "benchmarks", "mnist", *long, "--results", str(tmp_path)],
+        cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
+    )  # fmt: skip
+    time.sleep(5)
+    sent = time.monotonic()
+    os.killpg(started.pid, signal.SIGINT)
+    out, err = started.communicate(timeout=60)
+    assert (started.returncode, out, err) == (130, "", "benchmarks: interrupted\n")
+    assert time.monotonic() - sent < 20
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,213 @@
+"""Tables, result files, pictures, and the commands around them."""
+
+from __future__ import annotations
+
+import io
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy
+import pytest
+from rich.console import Console
+
+import minigrad
+from benchmarks import UsageError, options, report, style
+from benchmarks import __main__ as command
+
+ROOT = Path(__file__).parents[2]
+
+
+def python(code: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=120)
+
+
+# python -m benchmarks
+
+
+def test_the_list_has_a_line_for_each_benchmark_and_imports_nothing_heavy():
+    told = python(
+        "import sys; from benchmarks.__main__ import main; main([]);"
+        "print({'numpy', 'minigrad', 'rich', 'matplotlib', 'joblib'} & set(sys.modules))"
+    )
+    lines = told.stdout.splitlines()
+    assert told.stderr == ""
+    assert lines[-1] == "set()"
+    for name in command.BENCHMARKS:
+        (line,) = [line for line in lines if line.split()[:1] == [name]]
+        assert len(line.split()) > 5
+
+
+def test_an_unknown_benchmark(capsys):
+    assert command.main(["mist"]) == 2
+    assert (
+        capsys.readouterr().err
+        == f"benchmarks: there is no benchmark 'mist': there are {', '.join(command.BENCHMARKS)}\n"
+    )
+
+
+def test_a_missing_package_is_told_before_anything_runs():
+    told = python(
+        "import sys; sys.modules['joblib'] = sys.modules['sklearn'] = None;"
+        "from benchmarks.__main__ import main; sys.exit(main(['mnist']))"
+    )
+    assert told.returncode == 2
+    assert told.stderr == ("benchmarks: joblib, scikit-learn are not installed: python -m pip install -e '.[bench]'\n")
+
+
+def test_the_packages_that_are_checked_are_those_of_the_extra():
+    import configparser
+
+    config = configparser.ConfigParser()
+    config.read(ROOT / "setup.cfg")
+    extra = config["options.extras_require"]["bench"].split()
+    assert sorted(command.EXTRAS.values()) == sorted([line.partition(">")[0] for line in extra] + ["numpy"])
+
+
+@pytest.mark.parametrize("name", ["mnist", "batch_size"])
+def test_help(name, capsys):
+    with pytest.raises(SystemExit, match="0"):
+        command.main([name, "--help"])
+    assert f"python -m benchmarks {name}" in capsys.readouterr().out
+
+
+# Options
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "value"),
+    [
+        (options.positive, "3000", 3000),
+        (options.seed, "0", 0),
+        (options.seed, str(2**32 - 1), 2**32 - 1),
+        (options.rate, "1e-3", 0.001),
+        (options.named(options.rate), "sgd=0.5", ("sgd", 0.5)),
+    ],
+)
+def test_values_of_options(kind, text, value):
+    assert kind(text) == value
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--seed", "-1"], "argument --seed: must be a whole number from 0 to 4294967295, not '-1'"),
+        (["--seed", str(2**32)], "not '4294967296'"),
+        (["--jobs", "0"], "argument --jobs: must be a whole number from 1 on, not '0'"),
+        (["--jobs", "many"], "not 'many'"),
+        (["--lr", "sgd"], "argument --lr: must be NAME=VALUE, as sgd=1, not 'sgd'"),
+        (["--lr", "sgd=fast"], "argument --lr: must be a number from 0 on, not 'fast'"),
+        (["--lr", "sgd=-1"], "not '-1'"),
+        (["--lr", "sgd=inf"], "not 'inf'"),
+        (["--lr", "sgd=nan"], "not 'nan'"),
+        (["--see", "1"], "unrecognized arguments: --see 1"),
+        (["--data", "letters"], "argument --data: invalid choice: 'letters'"),
+    ],
+)
+def test_options_that_are_wrong(arguments, message):
+    parser = options.Parser("mnist", "a test")
+    parser.add_seed()
+    parser.add_jobs()
+    parser.add_data()
+    parser.add_named("--lr", options.rate, "RATE", "a rate")
+    with pytest.raises(UsageError) as caught:
+        parser.parse_args(arguments)
+    assert message in str(caught.value)
+    assert str(caught.value).endswith("(see python -m benchmarks mnist --help)")
+
+
+def test_jobs():
+    assert options.jobs_for(3, "cupy") == 3
+    assert options.jobs_for(None, "cupy") == 1
+    assert options.jobs_for(None, "numpy") >= 1
+
+
+# Files
+
+
+def test_json_takes_what_results_are_made_of(tmp_path):
+    value = {"a": numpy.float32(0.5), 3: (1, numpy.arange(2)), "nan": [float("nan"), -numpy.inf], "p": Path("x")}
+    path = report.write_json(tmp_path / "deep" / "r.json", value)
+    assert json.loads(path.read_text()) == {"a": 0.5, "3": [1, [0, 1]], "nan": [None, None], "p": "x"}
+    assert "NaN" not in path.read_text()
+
+
+def test_json_that_cannot_be_written_leaves_the_old_file(tmp_path):
+    path = report.write_json(tmp_path / "r.json", [1])
+    with pytest.raises(TypeError):
+        report.write_json(path, {"a": object()})
+    assert json.loads(path.read_text()) == [1]
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_results_folder_that_is_a_file(tmp_path):
+    (tmp_path / "taken").touch()
+    with pytest.raises(UsageError, match=r"results cannot be written to .*taken: File exists"):
+        report.results_folder(tmp_path / "taken")
+    assert report.results_folder(tmp_path / "a" / "b").is_dir()
+    assert list((tmp_path / "a" / "b").iterdir()) == []
+
+
+def test_environment():
+    told = report.environment(threads=1)
+    assert told["minigrad"] == minigrad.__version__
+    assert told["numpy"] == numpy.__version__
+    assert told["python"] == ".".join(map(str, sys.version_info[:3]))
+    assert told["blas_threads"] == 1
+    assert told["blas"] not in ("", "unknown")
+    assert all(told[key] for key in ("device", "cores", "machine"))
+
+
+def test_commit(tmp_path, monkeypatch):
+    def git(*arguments):
+        done = subprocess.run(
+            ["git", "-c", "user.name=n", "-c", "user.email=e", *arguments],
+            cwd=tmp_path, check=True, capture_output=True, text=True,
+        )  # fmt: skip
+        return done.stdout.strip()
+
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
+    monkeypatch.setattr(report, "__file__", str(tmp_path / "report.py"))
+    assert report.commit() is None
+    git("init", "-q")
+    assert report.commit() is None
+    (tmp_path / "report.py").write_text("1\n")
+    git("add", ".")
+    git("commit", "-q", "-m", "one")
+    assert report.commit() == git("rev-parse", "HEAD")
+    (tmp_path / "report.py").write_text("2\n")
+    assert report.commit() == git("rev-parse", "HEAD") + "+"
+
+
+# Tables and pictures
+
+
+def test_a_table_loses_no_figure_on_a_narrow_terminal():
+    made = report.table("Title", ["run", *(str(i) for i in range(20))])
+    made.add_row("a name", *(f"{i + 0.25:.2f}" for i in range(20)))
+    out = Console(file=io.StringIO(), width=40)
+    report.show(made, out)
+    told = out.file.getvalue()
+    assert "…" not in told
+    (row,) = [line for line in told.splitlines() if "a name" in line]
+    assert row.split()[2:] == [f"{i + 0.25:.2f}" for i in range(20)]
+
+
+def test_what_is_piped_is_120_columns_wide(monkeypatch):
+    monkeypatch.delenv("COLUMNS", raising=False)
+    assert report.console().width == 120
+
+
+def test_a_picture(tmp_path):
+    fig, axes = style.figure(1, 2, height=3)
+    axes[0].plot([1, 2], [0.02, 4])
+    style.log_scale(axes[0].yaxis)
+    assert axes[0].get_yscale() == "log"
+    path = style.save(fig, tmp_path / "new" / "p.png")
+    head = path.read_bytes()[:24]
+    assert head[:8] == b"\x89PNG\r\n\x1a\n"
+    assert [int.from_bytes(head[i : i + 4]) for i in (16, 20)] == [1800, 540]
+    assert [file.name for file in path.parent.iterdir()] == ["p.png"]
+    labels = [tick.get_text() for tick in axes[0].get_yticklabels()]
+    assert {"0.03", "0.1", "0.3", "1", "3"} <= set(labels)
