@@ -103,7 +103,12 @@ def forget_gradient(x: Tensor) -> None:
     """Let `x` have no gradient. Its memory will be written to again, unless someone has kept hold of it."""
     x._grad = None
     home = x._home
-    if home is not None and home.shown and (vectors := home.vectors()) is not None:
+    if home is None:
+        return
+    vectors = home.vectors()
+    if vectors is None:  # the optimizer is gone, and nobody knows who still looks at its g
+        x._home = None
+    elif home.shown:
         vectors.release()
 
 
@@ -281,9 +286,8 @@ class Tensor:
         """
         if self._grad is None or isinstance(self._grad, Tensor):
             return self._grad
-        home = self._home
-        if home is not None and not home.shown and (vectors := home.vectors()) is not None:
-            vectors.show(home)
+        if self._home is not None:
+            self._home.shown = True
         return Tensor(self._grad[...])
 
     @grad.setter
@@ -584,13 +588,13 @@ def _walk(root: Tensor, gradient: Any, retain: bool, create_graph: bool, wanted:
             leaf = x._op is None
             if leaf:
                 home = x._home
-                if home is not None and home.theta is x.data:
+                if home is not None:
                     if home.changed > order:
                         raise RuntimeError(
                             f"a parameter of shape {x.shape} was changed in place (by an optimizer's step or "
                             f"load_state_dict) after {op.__name__} had used it: compute the loss anew before backward()"
                         )
-                    if into and x._grad is None and wanted is None and not create_graph:
+                    if into and home.theta is x.data and x._grad is None and wanted is None and not create_graph:
                         vjp(g, y, *values, out=home.g)
                         x._grad = home.g
                         continue

@@ -21,7 +21,7 @@ from typing import Any
 
 from minigrad import backend
 from minigrad.backend import Array
-from minigrad.optim.optimizer import Optimizer, Rate
+from minigrad.optim.optimizer import Optimizer, Rate, check_keys
 from minigrad.tensor import ShapeError, Tensor
 
 
@@ -47,18 +47,18 @@ class Lookahead(Optimizer):
         self.slow: Array | None = None  # theta_0, once the first step begins
 
     def step(self) -> None:
-        """A step of the inner optimizer, and after every k-th one a step of the slow weights."""
+        """A step of the inner optimizer, and for those whose own t is a multiple of k one of the slow weights."""
         inner = self.base_optimizer
         inner.settle()
         if self.slow is None:
             self.slow = inner.theta.copy()
         inner.step()
         self.t += 1
-        if self.t % self.k == 0:
-            slow = self._slow_at_home()
-            # slow + alpha (theta - slow), in the form that is theta itself, to the bit, for alpha = 1.
-            slow[:] = (1 - self.alpha) * slow + self.alpha * inner.theta
-            inner.theta[:] = slow
+        for start, stop, t in inner.stepped:
+            if t % self.k == 0:
+                theta, slow = inner.theta[start:stop], self._slow_at_home()[start:stop]
+                slow[:] = between(slow, theta, self.alpha)
+                theta[:] = slow
 
     def _slow_at_home(self) -> Array:
         """The slow weights where theta is now, and of its type (a module may have been moved)."""
@@ -126,6 +126,7 @@ class Lookahead(Optimizer):
         mine = type(self).__name__
         if state_dict.get("rule") != mine:
             raise ValueError(f"{mine} cannot go on from the state of {state_dict.get('rule')}")
+        check_keys(mine, state_dict, ("t", "k", "alpha", "slow", "base_optimizer"))
         slow = state_dict["slow"]
         if slow is not None and tuple(slow.shape) != self.theta.shape:
             raise ShapeError(
@@ -136,3 +137,9 @@ class Lookahead(Optimizer):
         self.slow = None if slow is None else (slow.data if isinstance(slow, Tensor) else slow).copy()
         if self.slow is not None:
             self._slow_at_home()
+
+
+def between(slow: Array, theta: Array, alpha: float) -> Array:
+    """slow + alpha (theta - slow), reckoned from the nearer end, so that both ends are met to the bit."""
+    way = theta - slow
+    return slow + alpha * way if alpha < 0.5 else theta - (1 - alpha) * way

@@ -14,6 +14,7 @@ import math
 import sys
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from numbers import Real
 from typing import Any, ClassVar
 
 from minigrad import backend
@@ -87,6 +88,7 @@ class Optimizer:
         self._params: list[Tensor] = [p for group in self.param_groups for p in group["params"]]
         self._check_params()
         self.t = 0  # steps taken
+        self.stepped: list[tuple[int, int, int]] = []  # the stretches (start, stop, t) of theta the last one changed
         self._counts = [0] * len(self._params)  # each parameter's own t
         self._shapes: list[tuple[int, ...]] = []
         self._in_force: tuple[dict[str, Any], float] | None = None  # the group and rate a rule is at work on
@@ -138,13 +140,14 @@ class Optimizer:
         if name not in RANGES or callable(value):
             return
         low, high, words = RANGES[name]
-        for number in value if isinstance(value, (tuple, list)) else (value,):
-            if isinstance(number, Tensor) or (
-                not isinstance(number, (int, float)) and not hasattr(number, "__float__")
-            ):
-                raise TypeError(f"{type(self).__name__}: {name} must be a number, not {value!r}")
-            if not low <= number <= high:
-                raise ValueError(f"{type(self).__name__}: {name} must be {words}, not {value}")
+        pair = name == "betas"
+        numbers = value if pair and isinstance(value, (tuple, list)) else (value,)
+        if len(numbers) != 1 + pair or not all(isinstance(n, Real) for n in numbers):
+            raise TypeError(
+                f"{type(self).__name__}: {name} must be {'two numbers' if pair else 'a number'}, not {value!r}"
+            )
+        if not all(low <= n <= high for n in numbers):
+            raise ValueError(f"{type(self).__name__}: {name} must be {words}, not {value}")
 
     def _check_params(self) -> None:
         seen = set()
@@ -164,12 +167,7 @@ class Optimizer:
 
     def _lay(self) -> None:
         """Lay the parameters end to end, or find that they lie so already; state goes along."""
-        self._vectors = Vectors.of(self._params, type(self).__name__)
-        self.theta = self._vectors.theta
-        self._homes = self._vectors.homes
-        self._pairs = list(zip(self._params, self._homes, strict=True))
         shapes = [p.shape for p in self._params]
-        held: dict[str, Array] = getattr(self, "state_vectors", {})
         if self._shapes and shapes != self._shapes:
             changed = next(i for i, shape in enumerate(shapes) if shape != self._shapes[i])
             raise ShapeError(
@@ -177,6 +175,11 @@ class Optimizer:
                 f"{shapes[changed]}: build a new optimizer for it"
             )
         self._shapes = shapes
+        self._vectors = Vectors.of(self._params, type(self).__name__)
+        self.theta = self._vectors.theta
+        self._homes = self._vectors.homes
+        self._pairs = list(zip(self._params, self._homes, strict=True))
+        held: dict[str, Array] = getattr(self, "state_vectors", {})
         where, dtype = backend.device_of(self.theta), self.theta.dtype
         xp = backend.get_array_module(self.theta)
         self.state_vectors = {
@@ -185,8 +188,7 @@ class Optimizer:
         }
         self._ends = [home.start + p.numel() for p, home in self._pairs]
         self._slice = max(1, SLICE_BYTES // dtype.itemsize) if where == backend.CPU else max(1, self._ends[-1])
-        self._cuts: dict[tuple[int, int], list[tuple[Array, ...]]] = {}
-        self._cut_g = self._vectors.g
+        self._cuts: dict[tuple[int, int], tuple[Any, list[tuple[Array, ...]]]] = {}
 
     @property
     def g(self) -> Array:
@@ -194,16 +196,15 @@ class Optimizer:
         return self._vectors.g
 
     def _cut(self, start: int, stop: int) -> list[tuple[Array, ...]]:
-        """The vectors from `start` to `stop`, in slices."""
-        vectors = self._vectors
-        if self._cut_g is not vectors.g:
-            self._cut_g = vectors.g
-            self._cuts.clear()
-        if (start, stop) not in self._cuts:
-            all_of = (vectors.theta, vectors.g, *self.state_vectors.values())
-            bounds = [*range(start, stop, self._slice), stop]
-            self._cuts[start, stop] = [tuple(v[a:b] for v in all_of) for a, b in itertools.pairwise(bounds)]
-        return self._cuts[start, stop]
+        """theta, g and the state from `start` to `stop`, in slices."""
+        cut = self._vectors.cut(start, stop, self._slice)
+        of, slices = self._cuts.get((start, stop), (None, []))
+        if of is not cut:
+            state = self.state_vectors.values()
+            bounds = _bounds(start, stop, self._slice)
+            slices = [(*both, *(v[a:b] for v in state)) for both, (a, b) in zip(cut, bounds, strict=True)]
+            self._cuts[start, stop] = (cut, slices)
+        return slices
 
     # Using it.
 
@@ -234,12 +235,14 @@ class Optimizer:
                     self._vectors.take_in(p, home)
         now = self.t
         self.t += 1
+        self.stepped = []
         first = 0
         for group in self.param_groups:
             last = first + len(group["params"])
             rate = group["lr"](now) if callable(group["lr"]) else group["lr"]
             for start, stop, t in self._runs(first, last, complete):
                 self._apply(group, rate, start, stop, t)
+                self.stepped.append((start, stop, t))
             first = last
 
     def _runs(self, first: int, last: int, complete: bool) -> Iterator[tuple[int, int, int]]:
@@ -332,14 +335,16 @@ class Optimizer:
         mine = type(self).__name__
         if state_dict.get("rule") != mine:
             raise ValueError(f"{mine} cannot go on from the state of {state_dict.get('rule')}")
+        check_keys(mine, state_dict, ("t", "state", "param_groups"))
         state, groups = state_dict["state"], state_dict["param_groups"]
         sizes, own = [len(g["params"]) for g in groups], [len(g["params"]) for g in self.param_groups]
         if sizes != own:
             raise ValueError(f"{mine}: this state has groups of {sizes} parameters, the optimizer of {own}")
         for i, p in enumerate(self._params):
-            if set(state[i]) != {"t", *self.state}:
-                there = ", ".join(state[i])
-                raise ValueError(f"{mine} keeps {', '.join(('t', *self.state))}, but here parameter {i} has {there}")
+            there = state.get(i, {})
+            if set(there) != {"t", *self.state}:
+                has = ", ".join(there) or "nothing"
+                raise ValueError(f"{mine} keeps {', '.join(('t', *self.state))}, but here parameter {i} has {has}")
             for name in self.state:
                 if tuple(state[i][name].shape) != p.shape:
                     shape = tuple(state[i][name].shape)
@@ -357,6 +362,18 @@ class Optimizer:
                 vector[home.start : self._ends[i]] = backend.to_device(value, backend.device_of(vector)).reshape(-1)
 
 
+def check_keys(rule: str, state_dict: Mapping[str, Any], keys: tuple[str, ...]) -> None:
+    """Raise a ValueError unless the state of an optimizer has all that belongs into it."""
+    missing = [key for key in keys if key not in state_dict]
+    if missing:
+        raise ValueError(f"{rule}: this is no whole state of an optimizer: it lacks {', '.join(missing)}")
+
+
+def _bounds(start: int, stop: int, size: int) -> list[tuple[int, int]]:
+    """Where to cut `start` to `stop` into slices of `size`."""
+    return list(itertools.pairwise([*range(start, stop, size), stop]))
+
+
 class Vectors:
     """theta and g: tensors laid end to end, and their gradients."""
 
@@ -365,13 +382,14 @@ class Vectors:
         self.theta: Array = xp.concatenate([p.data.reshape(-1) for p in params])
         self.g: Array = xp.zeros_like(self.theta)
         self.homes: list[Home] = []
-        self._shown = False
-        self._references = 0
+        self._cuts: dict[tuple[int, int, int], list[tuple[Array, Array]]] = {}
         me = weakref.ref(self)
         start = 0
         for p in params:
             stop = start + p.data.size
             home = Home(self.theta[start:stop].reshape(p.shape), self.g[start:stop].reshape(p.shape), start, me)
+            if p._home is not None:
+                home.changed = p._home.changed  # the tape may remember the old place, as it was before that change
             p.data, p._home = home.theta, home
             self.homes.append(home)
             start = stop
@@ -405,22 +423,27 @@ class Vectors:
         home.g[...] = backend.to_device(gradient, backend.device_of(home.g))
         p._grad = home.g
 
-    # A gradient that someone looks at must not change under their eyes when the next one is computed. Whether
-    # they have kept it is told by the number of references to g: each view of an array holds one.
-
-    def show(self, home: Home) -> None:
-        """Note that a view of g is handed out."""
-        home.shown = True
-        if not self._shown:
-            self._shown = True
-            self._references = sys.getrefcount(self.g)
+    def cut(self, start: int, stop: int, size: int) -> list[tuple[Array, Array]]:
+        """theta and g from `start` to `stop`, in slices of `size`: made once, for all optimizers at work on them."""
+        key = (start, stop, size)
+        if key not in self._cuts:
+            if len(self._cuts) >= 256:  # parameters that come and go in ever new patterns
+                self._cuts.clear()
+            self._cuts[key] = [(self.theta[a:b], self.g[a:b]) for a, b in _bounds(start, stop, size)]
+        return self._cuts[key]
 
     def release(self) -> None:
-        """Leave g to those who have kept hold of a view of it, if there are any, and go on with a copy."""
-        self._shown = False
-        kept = sys.getrefcount(self.g) > self._references
+        """Leave g to those who have kept hold of a view of it, if there are any, and go on with a copy.
+
+        For a gradient that someone looks at must not change under their eyes when the next one is computed. Whether
+        they have kept it is told by the number of references to g: each view of an array holds one, and those of
+        the homes, of the slices, of this object and of the call below are known.
+        """
+        known = 2 + len(self.homes) + sum(len(cut) for cut in self._cuts.values())
+        kept = sys.getrefcount(self.g) > known
         if kept:
             self.g = self.g.copy()
+            self._cuts.clear()
         for home in self.homes:
             home.shown = False
             if kept:
