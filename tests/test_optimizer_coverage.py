@@ -1,0 +1,63 @@
+"""Every public optimizer stands in the tables that the other tests go through, or this fails.
+
+Who adds one to `minigrad.optim` is told here where it is to be added as well.
+"""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+import pytest
+from optimizer_tools import UNUSUAL, public_optimizers
+from reference_rules import REFERENCES
+from test_convergence import CONVERGENCE, STEPS, SURFACES
+from test_optimizer_state import STATES
+from test_rules import ABOUT, RULES
+
+from minigrad import optim
+
+TABLES: dict[str, Any] = {
+    "reference_rules.REFERENCES": REFERENCES,
+    "optimizer_tools.UNUSUAL": UNUSUAL,
+    "test_rules.RULES": RULES,
+    "test_convergence.CONVERGENCE": CONVERGENCE,
+    "test_optimizer_state.STATES": STATES,
+    "data/torch_trajectories.npz (record_torch.py)": {case["rule"] for case in ABOUT["cases"].values()},
+}
+
+
+def test_every_class_of_the_package_is_public() -> None:
+    classes = {
+        name
+        for name, thing in vars(optim).items()
+        if inspect.isclass(thing) and issubclass(thing, optim.Optimizer) and thing is not optim.Optimizer
+    }
+    assert classes == public_optimizers()
+    assert len(classes) >= 12
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_every_public_optimizer_is_in_the_table(table: str) -> None:
+    missing, unknown = public_optimizers() - set(TABLES[table]), set(TABLES[table]) - public_optimizers()
+    assert not missing, f"add {', '.join(sorted(missing))} to {table}"
+    assert not unknown, f"{table} has {', '.join(sorted(unknown))}, which minigrad.optim has not"
+
+
+def test_no_entry_is_empty() -> None:
+    for name in public_optimizers():
+        assert RULES[name]
+        assert STATES[name]
+        assert UNUSUAL[name]
+        assert set(CONVERGENCE[name]) == set(SURFACES) == set(STEPS)
+
+
+@pytest.mark.parametrize("name", sorted(UNUSUAL))
+def test_the_unusual_hyperparameters_are_all_of_them_and_none_is_the_default(name: str) -> None:
+    given = {key: value for key, value in UNUSUAL[name].items() if key != "inner"}
+    signature = inspect.signature(getattr(optim, name).__init__)
+    parameters = list(signature.parameters.values())[2:]  # but for self and the parameters
+    if name == "SGD":
+        parameters = [p for p in parameters if p.name not in ("momentum", "nesterov")]  # they make another class of it
+    assert set(given) == {p.name for p in parameters}
+    assert all(given[p.name] != p.default for p in parameters)

@@ -1,0 +1,420 @@
+"""Tensors as containers: how they are made, their dtypes, and how values come out of them."""
+
+from __future__ import annotations
+
+import copy
+import math
+import operator
+import pickle
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import minigrad
+from minigrad import Tensor, float32, float64, int64, nn
+
+bool_ = minigrad.bool
+
+# --- Making them -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("data", "dtype", "shape"),
+    [
+        (1.5, float32, ()),
+        ([1.5, 2], float32, (2,)),
+        ([[1.0], [2.0]], float32, (2, 1)),
+        ((0.1, 0.2), float32, (2,)),
+        (3, int64, ()),
+        ([1, 2, 3], int64, (3,)),
+        (True, bool_, ()),
+        ([True, False], bool_, (2,)),
+        ([], float32, (0,)),
+        (np.zeros((2, 3)), float64, (2, 3)),
+        (np.zeros(3, np.float32), float32, (3,)),
+        (np.arange(3, dtype=np.uint8), np.dtype("uint8"), (3,)),
+        (np.float64(2.0), float64, ()),
+        (np.float32(2.0), float32, ()),
+    ],
+    ids=repr,
+)
+def test_dtypes_of_what_is_given(data: Any, dtype: Any, shape: tuple[int, ...]) -> None:
+    x = minigrad.tensor(data)
+    assert x.dtype == dtype
+    assert x.shape == shape
+    np.testing.assert_array_equal(x.data, np.asarray(data, dtype))
+    assert not x.requires_grad
+
+
+@pytest.mark.parametrize("dtype", [float32, float64, int64, bool_, "float64", np.float64, float])
+def test_a_dtype_that_is_asked_for(dtype: Any) -> None:
+    for data in ([0, 1], [0.0, 1.0], np.array([0.0, 1.0]), minigrad.tensor([0.0, 1.0])):
+        x = minigrad.tensor(data, dtype=dtype)
+        assert x.dtype == np.dtype(dtype)
+        assert x.tolist() == [0, 1]
+
+
+def test_python_floats_keep_all_digits_in_float64() -> None:
+    x = minigrad.tensor([0.1, 1 / 3], dtype=float64)
+    assert x.tolist() == [0.1, 1 / 3]
+    assert minigrad.tensor(math.pi, dtype=float64).item() == math.pi
+    assert minigrad.tensor([2**53 + 1]).item() == 2**53 + 1
+    assert minigrad.full((2,), 0.1, dtype=float64).tolist() == [0.1, 0.1]
+    assert minigrad.arange(0, 0.3, 0.1, dtype=float64).tolist() == [0.0, 0.1, 0.2]
+
+
+def test_a_tensor_is_a_copy() -> None:
+    array = np.ones(3)
+    x = minigrad.tensor(array)
+    y = minigrad.tensor(x, requires_grad=True)
+    array[0] = 5
+    x.data[1] = 6
+    assert x.tolist() == [1, 6, 1]
+    assert y.tolist() == [1, 1, 1]
+    assert y.requires_grad
+    assert y.is_leaf
+
+
+def test_the_class_shares_its_array() -> None:
+    array = np.ones(3)
+    assert Tensor(array).data is array
+
+
+def test_creation() -> None:
+    for made, value in ((minigrad.zeros, 0), (minigrad.ones, 1)):
+        for x in (made(2, 3), made((2, 3)), made([2, 3])):
+            assert x.dtype == float32
+            assert x.tolist() == [[value] * 3] * 2
+        assert made(()).item() == value
+        assert made(4, dtype=int64).dtype == int64
+        assert made(2, requires_grad=True).requires_grad
+    assert minigrad.full((2,), 7).tolist() == [7, 7]
+    assert minigrad.arange(4).tolist() == [0, 1, 2, 3]
+    assert minigrad.arange(4).dtype == int64
+    assert minigrad.arange(1, 8, 3).tolist() == [1, 4, 7]
+    assert minigrad.arange(0, 1, 0.25).dtype == float32
+    assert minigrad.arange(0, 1, 0.25).tolist() == [0, 0.25, 0.5, 0.75]
+
+
+def test_random_creation() -> None:
+    u = minigrad.rand(50, 40)
+    assert u.shape == (50, 40)
+    assert u.dtype == float32
+    assert 0 <= u.data.min() < 0.01
+    assert 0.99 < u.data.max() < 1
+    n = minigrad.randn((50, 40), dtype=float64, requires_grad=True)
+    assert n.shape == (50, 40)
+    assert n.dtype == float64
+    assert n.requires_grad
+    assert abs(n.data.mean()) < 0.1
+    assert abs(n.data.std() - 1) < 0.1
+    order = minigrad.randperm(20)
+    assert order.dtype == int64
+    assert sorted(order.tolist()) == list(range(20))
+    assert order.tolist() != list(range(20))
+
+
+@pytest.mark.parametrize("data", ["abc", None, [None], {"a": 1}, object(), ["a", "b"], 1j])
+def test_only_numbers_make_a_tensor(data: Any) -> None:
+    with pytest.raises(TypeError, match=f"a tensor holds numbers, not .*{type(data).__name__}"):
+        minigrad.tensor(data)
+
+
+def test_ragged_lists_do_not_make_a_tensor() -> None:
+    with pytest.raises((TypeError, ValueError), match="ragged"):
+        minigrad.tensor([[1, 2], [3]])
+
+
+def test_lists_of_tensors() -> None:
+    assert minigrad.tensor([minigrad.tensor(1.0), minigrad.tensor(2.0)]).tolist() == [1, 2]
+
+
+# --- What they say of themselves ---------------------------------------------------------------------
+
+
+def test_shape_and_size() -> None:
+    x = minigrad.zeros(2, 3, 4)
+    assert x.shape == (2, 3, 4) == x.size()
+    assert (x.size(0), x.size(-1), x.ndim, x.dim(), x.numel(), len(x)) == (2, 4, 3, 3, 24, 2)
+    assert x.device == "cpu"
+    assert str(x.device) == "cpu"
+    assert minigrad.tensor(1.0).numel() == 1
+    with pytest.raises(TypeError, match="without axes has no length"):
+        len(minigrad.tensor(1.0))
+
+
+def test_numbers_out_of_tensors() -> None:
+    x = minigrad.tensor([[2.5]])
+    assert float(x) == x.item() == 2.5
+    assert int(x) == 2
+    assert isinstance(x.item(), float)
+    assert isinstance(minigrad.tensor(3).item(), int)
+    assert bool(x)
+    assert not minigrad.tensor(0.0)
+    assert [10, 20, 30][minigrad.tensor(1)] == 20
+    assert list(range(minigrad.tensor(3))) == [0, 1, 2]
+    with pytest.raises(TypeError, match="integers can be an index, not one of float32"):
+        operator.index(minigrad.tensor(1.0))
+    assert minigrad.tensor([[1, 2], [3, 4]]).tolist() == [[1, 2], [3, 4]]
+    assert f"{minigrad.tensor(2.5).item():.3f}" == "2.500"
+
+
+@pytest.mark.parametrize("shape", [(2,), (0,), (1, 3)])
+def test_many_elements_are_no_number(shape: tuple[int, ...]) -> None:
+    x = minigrad.zeros(shape)
+    for convert in (float, int, Tensor.item):
+        with pytest.raises(ValueError, match=r"item\(\) wants .* one element, not one of shape \(" + str(shape[0])):
+            convert(x)
+    with pytest.raises(ValueError, match=r"truth of a tensor of shape .*\.any\(\) or \.all\(\)"):
+        bool(x)
+
+
+def test_numpy_gets_the_array() -> None:
+    x = minigrad.tensor([1.0, 2.0], requires_grad=True)
+    assert x.numpy() is x.data
+    assert np.asarray(x).tolist() == [1, 2]
+    assert np.shares_memory(np.asarray(x), x.data)
+    assert not np.shares_memory(np.array(x), x.data)
+    assert np.asarray(x, dtype=np.float64).dtype == np.float64
+    np.testing.assert_array_equal(np.stack([x.data, np.asarray(x * 2)]), [[1, 2], [2, 4]])
+    with pytest.raises(ValueError, match="copy"):
+        np.array(x, dtype=np.int32, copy=False)
+
+
+def test_iteration() -> None:
+    x = minigrad.tensor([[1.0, 2.0], [3.0, 4.0]], requires_grad=True)
+    rows = list(x)
+    assert [row.tolist() for row in rows] == [[1, 2], [3, 4]]
+    (rows[0] * rows[1]).sum().backward()
+    assert x.grad is not None
+    assert x.grad.tolist() == [[3, 4], [1, 2]]
+    a, b = minigrad.tensor([5, 6])
+    assert (a.item(), b.item()) == (5, 6)
+    assert list(minigrad.zeros(0)) == []
+    with pytest.raises(TypeError, match="without axes"):
+        iter(minigrad.tensor(1.0)).__next__()
+    assert minigrad.tensor(6) in minigrad.tensor([5, 6])
+    assert 7 not in minigrad.tensor([5, 6])
+
+
+@pytest.mark.parametrize(
+    ("make", "text"),
+    [
+        (lambda: minigrad.tensor([1.0, 2.5]), "tensor([1. , 2.5])"),
+        (lambda: minigrad.tensor([1, 2]), "tensor([1, 2])"),
+        (lambda: minigrad.tensor(True), "tensor(True)"),
+        (lambda: minigrad.tensor([[1.0], [2.0]]), "tensor([[1.],\n        [2.]])"),
+        (lambda: minigrad.tensor(1.0, dtype=float64), "tensor(1., dtype=float64)"),
+        (lambda: minigrad.tensor([1.0], requires_grad=True), "tensor([1.], requires_grad=True)"),
+        (lambda: minigrad.tensor([0.0], requires_grad=True).exp(), "tensor([1.], made by exp)"),
+    ],
+)
+def test_repr(make: Callable[[], Tensor], text: str) -> None:
+    assert repr(make()) == text
+
+
+def test_tensors_are_hashed_by_identity() -> None:
+    a, b = minigrad.tensor(1.0), minigrad.tensor(1.0)
+    assert {a: 1, b: 2}[a] == 1
+    assert len({a, b, a}) == 2
+
+
+# --- Copies ------------------------------------------------------------------------------------------
+
+
+def test_deep_copies() -> None:
+    x = minigrad.tensor([1.0, 2.0], requires_grad=True)
+    twin = copy.deepcopy({"x": x, "again": x})
+    assert twin["x"] is twin["again"]
+    assert twin["x"] is not x
+    assert twin["x"].requires_grad
+    assert not np.shares_memory(twin["x"].data, x.data)
+    assert twin["x"].tolist() == [1, 2]
+    assert type(copy.deepcopy(nn.Parameter([1.0]))) is nn.Parameter
+    with pytest.raises(RuntimeError, match=r"only a leaf .* detach\(\)"):
+        copy.deepcopy(x * 2)
+
+
+def test_deep_copies_of_modules_train_apart() -> None:
+    model = nn.Sequential(nn.Linear(2, 3), nn.ReLU(), nn.Linear(3, 1))
+    optimizer = minigrad.optim.SGD(model.parameters(), lr=0.1)
+    twin = copy.deepcopy(model)
+    before = {name: value.tolist() for name, value in twin.state_dict().items()}
+    model(minigrad.ones(1, 2)).sum().backward()
+    optimizer.step()
+    assert {name: value.tolist() for name, value in twin.state_dict().items()} == before
+    assert {name: value.tolist() for name, value in model.state_dict().items()} != before
+    own = minigrad.optim.SGD(twin.parameters(), lr=0.1)
+    twin(minigrad.ones(1, 2)).sum().backward()
+    own.step()
+    for ours, theirs in zip(twin.parameters(), model.parameters(), strict=True):
+        np.testing.assert_array_equal(ours.data, theirs.data)
+
+
+def test_pickles() -> None:
+    x = nn.Parameter(np.array([1.0, 2.0]))
+    twin = pickle.loads(pickle.dumps(x))
+    assert type(twin) is nn.Parameter
+    assert twin.requires_grad
+    assert twin.dtype == float64
+    assert twin.tolist() == [1, 2]
+    model = nn.Sequential(nn.Linear(2, 3), nn.Dropout(0.25)).eval()
+    again = pickle.loads(pickle.dumps(model))
+    assert repr(again) == repr(model)
+    assert not again.training
+    assert not again[1].training
+    np.testing.assert_array_equal(again(minigrad.ones(1, 2)).data, model(minigrad.ones(1, 2)).data)
+    assert [p is q for p, q in zip(again.parameters(), again[0].parameters(), strict=True)] == [True, True]
+
+
+def test_clones_carry_gradients() -> None:
+    x = minigrad.tensor([1.0, 2.0], requires_grad=True)
+    y = x.clone()
+    assert not np.shares_memory(x.data, y.data)
+    (y * 3).sum().backward()
+    assert x.grad is not None
+    assert x.grad.tolist() == [3, 3]
+    whole = minigrad.tensor([1, 2])
+    assert whole.clone().dtype == int64
+    assert not np.shares_memory(whole.clone().data, whole.data)
+
+
+# --- Arithmetic and its dtypes -----------------------------------------------------------------------
+
+OPERATORS = [operator.add, operator.sub, operator.mul, operator.truediv, operator.pow]
+
+
+@pytest.mark.parametrize("op", OPERATORS)
+@pytest.mark.parametrize("number", [2, 2.0, 0.1, True])
+def test_float32_stays_float32_with_python_numbers(op: Any, number: Any) -> None:
+    x = minigrad.tensor([1.0, 2.0, 3.0], requires_grad=True)
+    for y in (op(x, number), op(number, x)):
+        assert y.dtype == float32
+        x.grad = None
+        y.sum().backward()
+        assert x.grad is not None
+        assert x.grad.dtype == float32
+    np.testing.assert_allclose(op(x, number).data, op(np.array([1.0, 2.0, 3.0]), number), rtol=1e-6)
+    np.testing.assert_allclose(op(number, x).data, op(number, np.array([1.0, 2.0, 3.0])), rtol=1e-6)
+
+
+@pytest.mark.parametrize("op", OPERATORS)
+def test_arrays_on_either_side(op: Any) -> None:
+    """A NumPy array on the left would take a tensor apart, element by element, if it were let."""
+    array = np.array([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]])
+    x = minigrad.tensor([1.5, 0.5, 2.0], dtype=float64, requires_grad=True)
+    for left, right in ((x, array), (array, x), (x, np.float64(3)), (np.float64(3), x)):
+        y = op(left, right)
+        assert isinstance(y, Tensor)
+        assert y.requires_grad
+        np.testing.assert_allclose(y.data, op(np.asarray(left), np.asarray(right)))
+
+
+def test_comparisons_with_arrays_and_numbers() -> None:
+    x, array = minigrad.tensor([1.0, 2.0, 3.0]), np.array([3.0, 2.0, 1.0])
+    for op in (operator.eq, operator.ne, operator.lt, operator.le, operator.gt, operator.ge):
+        for left, right in ((x, array), (array, x), (x, 2), (2, x), (x, minigrad.tensor(2))):
+            y = op(left, right)
+            assert isinstance(y, Tensor)
+            assert y.dtype == bool_
+            np.testing.assert_array_equal(y.data, op(np.asarray(left), np.asarray(right)))
+    assert (x > 1).sum().item() == 2
+    assert (x == x).all()
+    assert not (x > 3).any()
+    assert not (x.requires_grad_() > 2).requires_grad
+    assert (minigrad.tensor([[1, 5]]) > 2).any(1).tolist() == [True]
+
+
+def test_the_notebooks_count_of_right_answers() -> None:
+    outputs, labels = minigrad.tensor([[0.1, 0.9], [0.8, 0.2], [0.3, 0.7]]), minigrad.tensor([1, 1, 1])
+    _, predicted = minigrad.max(outputs.data, 1)
+    correct = (predicted == labels).sum()
+    assert correct.item() == 2
+    assert (100 * correct / labels.size(0)).item() == pytest.approx(200 / 3)
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "dtype"),
+    [
+        (float32, float32, float32),
+        (float32, float64, float64),
+        (int64, int64, int64),
+        (int64, float64, float64),
+        (bool_, float32, float32),
+        (np.uint8, float32, float32),
+    ],
+)
+def test_mixed_dtypes_are_numpys(a: Any, b: Any, dtype: Any) -> None:
+    x, y = minigrad.ones(3, dtype=a), minigrad.ones(3, dtype=b)
+    assert (x + y).dtype == (y * x).dtype == dtype
+    assert (x * y).tolist() == [1, 1, 1]
+
+
+def test_integer_tensors_calculate() -> None:
+    x = minigrad.tensor([[1, 2], [3, 4]])
+    assert (x + 1).dtype == int64
+    assert (x * x).tolist() == [[1, 4], [9, 16]]
+    assert x.sum().item() == 10
+    assert x.sum(0).tolist() == [4, 6]
+    assert (x / 2).tolist() == [[0.5, 1], [1.5, 2]]
+    assert x.float().mean().item() == 2.5
+    assert (x @ x).tolist() == [[7, 10], [15, 22]]
+    assert (-x).tolist() == [[-1, -2], [-3, -4]]
+
+
+def test_conversions() -> None:
+    x = minigrad.tensor([0.0, 1.7, -2.9], requires_grad=True)
+    assert x.to(float32) is x
+    assert x.to("cpu") is x
+    assert x.to(minigrad.device("cpu"), float64).dtype == float64
+    assert x.to(device="cpu", dtype=float64).dtype == float64
+    assert x.to(minigrad.ones(1, dtype=float64)).dtype == float64
+    assert x.double().requires_grad
+    assert x.double().float().dtype == float32
+    assert x.long().tolist() == [0, 1, -2]
+    assert x.bool().tolist() == [False, True, True]
+    (x.double() * np.array([1.0, 2.0, 3.0])).sum().backward()
+    assert x.grad is not None
+    assert x.grad.dtype == float32
+    assert x.grad.tolist() == [1, 2, 3]
+
+
+@pytest.mark.parametrize("convert", [Tensor.long, Tensor.bool, lambda x: x.to(np.uint8)])
+def test_no_gradient_flows_through_integers(convert: Any) -> None:
+    """They are steps: as if nothing had happened to the tensor would be the wrong answer."""
+    x = minigrad.tensor([0.5, 1.7], requires_grad=True)
+    assert not convert(x).requires_grad
+    y = (convert(x) * x).sum()
+    y.backward()
+    assert x.grad is not None
+    assert x.grad.tolist() == convert(x).to(float32).tolist()
+
+
+@pytest.mark.parametrize(
+    "function", [np.exp, np.sqrt, lambda x: np.add(x, 1), lambda x: np.multiply(np.ones(2), x)], ids=range(4)
+)
+def test_numpys_functions_refuse_a_tensor(function: Any) -> None:
+    """They would cut the tape."""
+    with pytest.raises(TypeError, match="Tensor"):
+        function(minigrad.ones(2, requires_grad=True))
+
+
+def test_in_place_operators_change_nothing_silently() -> None:
+    """`p -= ...` on a parameter: either it is the parameter that changes, or the user is told."""
+    p = minigrad.tensor([1.0, 2.0], requires_grad=True)
+    same = p
+    with minigrad.no_grad():
+        try:
+            p -= 0.5
+        except TypeError:
+            return
+    assert same.tolist() == [0.5, 1.5]
+
+
+def test_public_names_exist_and_are_listed() -> None:
+    for name in minigrad.__all__:
+        assert hasattr(minigrad, name), name
+    assert minigrad.bool == np.dtype(bool)
+    assert len(set(minigrad.__all__)) == len(minigrad.__all__)
