@@ -1,0 +1,420 @@
+"""What `python -m benchmarks speed` does with its times; the times themselves are never asserted."""
+
+from __future__ import annotations
+
+import io
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+import minigrad
+from benchmarks import __main__ as command
+from benchmarks import scaling, speed
+from benchmarks.entrants import ENTRANTS
+from benchmarks.peers import PEERS, Rule, Work
+from benchmarks.timing import Outcome, Sample, Task, Workplace
+
+RULES = {name: speed.rule_of(one) for name, one in ENTRANTS.items()}
+
+
+def small_work() -> Work:
+    random = np.random.default_rng(5)
+    sizes = ((12, 36), (10, 12))
+    layers = [(random.normal(0, 0.1, size).astype(np.float32), np.zeros(size[0], np.float32)) for size in sizes]
+    pixels = random.integers(0, 256, (120, 6, 6)).astype(np.uint8)
+    return Work(pixels, random.integers(0, 10, 120), random.permutation(120).reshape(6, 20), layers)
+
+
+@pytest.fixture
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the place of MNIST and of the larger shapes."""
+    monkeypatch.setattr(speed, "notebook", lambda seed: small_work())
+    monkeypatch.setattr(scaling, "WIDTHS", (10, 32, 100))
+    monkeypatch.setattr(scaling, "DEPTHS", (1, 2, 5))
+    monkeypatch.setattr(scaling, "BATCHES", (1, 10, 100))
+
+
+def outcome(peer: str, way: str, rule: str, us: float, loss: float = 1.0, threads: int = 1, **more: Any) -> Outcome:
+    """An outcome of one round that took `us` microseconds a step."""
+    task = Task(peer, threads, "training", way, {"rule": asdict(RULES[rule])})
+    return Outcome(task, [Sample(100, us * 1e-4, us * 1e-4, 300)], loss, **more)
+
+
+def found(records: list[dict[str, Any]], peer: str, way: str = "", rule: str | None = "sgd", threads: int = 1) -> Any:
+    keys = ("peer", "way", "rule", "threads")
+    (one,) = (r for r in records if tuple(r[k] for k in keys) == (peer, way, rule, threads))
+    return one
+
+
+def printed(function: Any, *arguments: Any) -> str:
+    out = Console(file=io.StringIO(), width=160)
+    function(*arguments, out)
+    return out.file.getvalue()  # type: ignore[attr-defined]
+
+
+# Who takes part.
+
+
+def test_every_entrant_takes_part_in_every_way_that_has_it():
+    tasks = speed.step_tasks(list(PEERS), list(RULES.values()), [1, 2], 600)
+    timed = {(t.threads, t.peer, t.way, t.arguments["rule"]["name"]) for t in tasks}
+    assert len(timed) == len(tasks)
+    for threads in (1, 2):
+        for rule in ENTRANTS:
+            assert (threads, "minigrad", "", rule) in timed
+        for peer, kind in PEERS.items():
+            for name, way in kind.ways.items():
+                for rule in way.rules or ():
+                    assert (threads, peer, name, rule) in timed
+    assert sum(t.peer == "floor" for t in tasks) == 2  # once for each number of threads
+    assert all(t.first == speed.CHECKED for t in tasks)
+
+
+def test_whole_epochs_are_timed_as_such_and_rarely():
+    tasks = speed.step_tasks(list(PEERS), [RULES["sgd"]], [1], 600)
+    whole = {(t.peer, t.way) for t in tasks if t.unit == 600 and t.rare}
+    assert whole == {("jax", "epoch"), ("minigrad", "loader"), ("torch", "loader")}
+    assert all(t.unit == 1 and not t.rare for t in tasks if (t.peer, t.way) not in whole)
+
+
+def test_the_notebooks_work_is_the_notebooks():
+    work = speed.notebook(0)
+    assert work.pixels.shape == (60000, 28, 28)
+    assert [w.shape for w, _ in work.layers] == [(100, 784), (10, 100)]
+    assert work.order.shape == (600, 100)
+    assert len(np.unique(work.order)) == 60000
+    assert not np.array_equal(speed.notebook(1).order, work.order)
+    # The first mini-batch and the weights are those with which the notebook's run starts.
+    minigrad.manual_seed(0)
+    model = minigrad.nn.Sequential(minigrad.nn.Linear(784, 100), minigrad.nn.ReLU(), minigrad.nn.Linear(100, 10))
+    for parameter, value in zip(model.parameters(), (a for layer in work.layers for a in layer), strict=True):
+        np.testing.assert_array_equal(parameter.numpy(), value)
+    _, labels = next(iter(minigrad.utils.data.DataLoader(Labels(work.labels), 100, shuffle=True)))
+    np.testing.assert_array_equal(labels.numpy(), work.labels[work.order[0]])
+
+
+class Labels(minigrad.utils.data.TensorDataset):
+    def __init__(self, labels: np.ndarray) -> None:
+        super().__init__(np.zeros(len(labels)), labels)
+
+
+# Ratios.
+
+
+def test_ratios_are_of_medians_of_the_same_optimizer_and_threads():
+    records = speed.step_records(
+        [
+            outcome("floor", "", "sgd", 400),
+            outcome("minigrad", "", "sgd", 500),
+            outcome("minigrad", "", "adam", 640),
+            outcome("torch", "", "sgd", 1000),
+            outcome("torch", "", "adam", 1600),
+            outcome("floor", "", "sgd", 200, threads=2),
+            outcome("minigrad", "", "sgd", 250, threads=2),
+            outcome("torch", "", "sgd", 750, threads=2),
+        ]
+    )
+    assert found(records, "minigrad")["to_floor"] == pytest.approx(1.25)
+    assert found(records, "minigrad")["to_minigrad"] == pytest.approx(1)
+    assert found(records, "torch")["to_floor"] == pytest.approx(2.5)
+    assert found(records, "torch")["to_minigrad"] == pytest.approx(2)
+    assert found(records, "torch", rule="adam")["to_minigrad"] == pytest.approx(2.5)
+    assert found(records, "torch", threads=2)["to_minigrad"] == pytest.approx(3)
+    assert found(records, "torch", threads=2)["to_floor"] == pytest.approx(3.75)
+    assert found(records, "floor", rule=None)["to_floor"] == pytest.approx(1)
+    assert found(records, "floor", rule=None)["to_minigrad"] is None
+    assert found(records, "torch")["median"] == pytest.approx(1000)
+    assert found(records, "torch")["faults"] == pytest.approx(3)
+
+
+def test_loaders_are_compared_with_minigrads_loader():
+    records = speed.step_records(
+        [
+            outcome("minigrad", "", "sgd", 500),
+            outcome("minigrad", "loader", "sgd", 800, loss=9),
+            outcome("torch", "loader", "sgd", 4000, loss=5),
+        ]
+    )
+    assert found(records, "torch", "loader")["to_minigrad"] == pytest.approx(5)
+    assert found(records, "torch", "loader")["agrees"] is None  # it draws its own mini-batches
+    assert found(records, "minigrad", "loader")["to_minigrad"] == pytest.approx(1)
+
+
+def test_a_peer_agrees_if_its_loss_is_minigrads():
+    near, far = 1.5 * (1 + 0.9 * speed.TOLERANCE), 1.5 * (1 + 1.1 * speed.TOLERANCE)
+    records = speed.step_records(
+        [
+            outcome("floor", "", "sgd", 400, loss=0),
+            outcome("minigrad", "", "sgd", 500, loss=1.5),
+            outcome("torch", "", "sgd", 1000, loss=near),
+            outcome("jax", "", "sgd", 800, loss=far),
+            outcome("jax", "epoch", "sgd", 800, loss=float("nan")),
+            outcome("torch", "", "adam", 1000, loss=near),
+        ]
+    )
+    agrees = {(r["peer"], r["way"], r["rule"]): r["agrees"] for r in records}
+    assert agrees == {
+        ("floor", "", None): None,
+        ("minigrad", "", "sgd"): None,
+        ("torch", "", "sgd"): True,
+        ("jax", "", "sgd"): False,
+        ("jax", "epoch", "sgd"): False,
+        ("torch", "", "adam"): None,  # minigrad's was not measured
+    }
+    assert found(records, "torch")["to_minigrad"] == pytest.approx(2)
+    assert found(records, "jax")["to_minigrad"] is None
+
+
+def test_what_failed_has_no_figures_and_stops_nothing():
+    broken = Outcome(Task("torch", 1, "training", "", {"rule": asdict(RULES["sgd"])}), error="torch: broken")
+    records = speed.step_records([broken, outcome("minigrad", "", "sgd", 500)])
+    assert found(records, "torch")["median"] is None
+    assert found(records, "torch")["to_minigrad"] is None
+    assert found(records, "torch")["error"] == "torch: broken"
+    assert found(records, "minigrad")["to_floor"] is None
+
+
+# Tables and pictures.
+
+
+def a_step() -> dict[str, Any]:
+    outcomes = [
+        outcome("floor", "", "sgd", 400),
+        *(outcome("minigrad", "", rule, 500 + 10 * i) for i, rule in enumerate(RULES)),
+        *(outcome("torch", "", rule, 1000) for rule in ("sgd", "adam")),
+        outcome("jax", "", "adam", 777, loss=1.2),
+        outcome("autograd", "", "sgd", 98765),
+    ]
+    loaders = [outcome("minigrad", "loader", "sgd", 800), outcome("torch", "loader", "sgd", 4000)]
+    records = speed.step_records(outcomes + loaders)
+    return {"step": records[:-2], "end_to_end": records[-2:]}
+
+
+def test_the_tables_have_every_optimizer_and_peer():
+    text = printed(speed.print_step, a_step())
+    for rule in ENTRANTS:
+        assert f" {rule} " in text
+    for label in ("minigrad", "PyTorch", "JAX", "autograd"):
+        assert label in text
+    assert "500  1.25" in text  # minigrad's SGD: microseconds, floors
+    assert "1000  2.50" in text
+    assert "The floor, the five products alone: 400 us" in text
+    assert "98765 246.91" in text
+    lines = [line.split() for line in text.splitlines()]
+    assert ["sgd", "2.00", "197.53"] in lines  # how many times minigrad's: PyTorch, autograd
+    assert any(line[-4:] == ["1", "4000", "10.00", "5.00"] for line in lines)  # the loaders
+
+
+def test_who_trains_something_else_is_named_and_left_out_of_the_ratios():
+    text = printed(speed.print_step, a_step())
+    assert "! JAX trains something else with adam: its loss at step 20 is 1.2000" in text
+    assert "777  1.94 !" in text
+    assert ["adam", "1.82", "!"] in [line.split() for line in text.splitlines()]  # PyTorch, JAX
+    assert "All of them train the same" not in text
+
+
+def test_agreement_is_told():
+    records = speed.step_records([outcome("minigrad", "", "sgd", 500), outcome("torch", "", "sgd", 900)])
+    text = printed(speed.print_step, {"step": records, "end_to_end": []})
+    assert "All of them train the same: their losses at step 20 are within 0.2% of minigrad's." in text
+    assert "busy" not in text
+
+
+def test_a_busy_machine_is_told():
+    busy = outcome("minigrad", "", "sgd", 500)
+    busy.samples = [Sample(10, 0.01, 0.004, 0)] * 3 + [Sample(10, 0.005, 0.005, 0)]
+    text = printed(speed.print_step, {"step": speed.step_records([busy]), "end_to_end": []})
+    assert "The machine was busy: something else disturbed 75% of the rounds" in text
+
+
+def test_the_chart_has_a_bar_for_every_figure_and_ends_before_the_slowest(tmp_path):
+    records = a_step()["step"]
+    figure = speed.draw_step(records)
+    (axis,) = figure.axes
+    drawn = [round(bar.get_width()) for bar in axis.patches]
+    expected = [r["median"] for r in records if r["rule"] and r["agrees"] is not False]
+    assert sorted(drawn) == sorted(map(round, expected))
+    assert axis.get_xlim()[1] == pytest.approx(speed.CUT * 610)
+    figures = {text.get_text(): text.get_position()[0] for text in axis.texts}
+    assert len(axis.texts) == len(drawn)
+    assert figures["98,765"] < axis.get_xlim()[1]
+    assert [label.get_text() for label in axis.get_yticklabels()] == list(ENTRANTS)
+    speed.style.save(figure, tmp_path / "speed.png")
+    assert (tmp_path / "speed.png").stat().st_size > 10_000
+
+
+# How the cost grows.
+
+
+def test_the_traffic_of_an_update_follows_from_what_the_rule_keeps():
+    for name, traffic in scaling.TRAFFIC.items():
+        states = len(ENTRANTS[name].make([minigrad.zeros(1, requires_grad=True)]).state_vectors)
+        assert traffic == 4 * (2 + states) + 4 * (1 + states)  # theta, g, state read; theta, state written
+
+
+def test_gigabytes_per_second():
+    def at(peer: str, rule: Rule) -> float:
+        task = Task(peer, 1, "update", "", {"rule": asdict(rule), "size": 10**7})
+        return scaling.update_record(Outcome(task, [Sample(1, 0.02, 0.02, 0)]))["gigabytes_per_second"]
+
+    assert at("minigrad", scaling.ADAM) == pytest.approx(14)  # 28 bytes, 1e7 times, in 0.02 s
+    assert at("minigrad", scaling.SGD) == pytest.approx(6)
+    assert at("floor", scaling.ADAM) == pytest.approx(4)  # a copy: 8 bytes
+
+
+def test_updates_are_set_against_a_copy_and_both_of_pytorchs():
+    tasks = scaling.update_tasks(list(PEERS), scaling.ADAM, 2, 1000)
+    assert [(t.peer, t.way) for t in tasks] == [("floor", ""), ("minigrad", ""), ("torch", ""), ("torch", "fused")]
+    assert [t.peer for t in scaling.update_tasks(["floor", "minigrad", "sklearn"], scaling.ADAM, 2, 1000)] == [
+        "floor",
+        "minigrad",
+    ]
+
+
+def test_updates_that_do_not_fit_into_memory_are_left_out(monkeypatch):
+    monkeypatch.setattr(scaling, "_fits", lambda size: size < 10**5)
+    monkeypatch.setattr(scaling, "update_tasks", lambda *arguments: [])
+    out = Console(file=io.StringIO(), width=160)
+    scaling.update(Workplace(Path("."), 1, 0.01), [], [1], True, out)
+    assert "An update of 100,000 parameters is left out: it takes 0 GB of memory." in out.file.getvalue()
+    assert "1,000,000 parameters is left out" in out.file.getvalue()
+
+
+def test_shapes_change_one_thing_at_a_time():
+    tasks = scaling.shape_tasks(["floor", "minigrad"], 1, quick=False)
+    shapes = [(t.arguments["hidden"], t.arguments["batch"]) for t in tasks if t.peer == "minigrad"]
+    assert len(set(shapes)) == len(shapes)
+    records = [scaling.shape_record(Outcome(t, [Sample(1, 1e-3, 1e-3, 0)])) for t in tasks]
+    for axis, values in (("width", scaling.WIDTHS), ("depth", scaling.DEPTHS), ("batch", scaling.BATCHES)):
+        assert [r[axis] for r in scaling.along(records, axis, "minigrad")] == list(values)
+    assert (min(scaling.BATCHES), max(scaling.BATCHES)) == (1, 60_000)
+    assert (min(scaling.DEPTHS), max(scaling.DEPTHS)) == (1, 100)
+    assert records[0]["microseconds_per_example"] == pytest.approx(10)
+
+
+def test_a_quick_run_has_the_notebooks_own_shape_too():
+    tasks = scaling.shape_tasks(["minigrad"], 1, quick=True)
+    assert [(100,), 100] in [[t.arguments["hidden"], t.arguments["batch"]] for t in tasks]
+
+
+@pytest.mark.parametrize(
+    ("costs", "batch"), [([9, 4, 2.1, 2.0], 100), ([9, 2, 2.1, 2.5], 10), ([1, 2, 3, 4], 1), ([None] * 4, None)]
+)
+def test_where_the_cost_per_example_stops_falling(costs, batch):
+    records = [
+        {"batch": size, "microseconds_per_example": cost} for size, cost in zip((1, 10, 100, 1000), costs, strict=True)
+    ]
+    assert scaling.stops_falling(records) == batch
+
+
+def test_minigrads_memory_does_not_grow_and_no_page_faults_go_on(tmp_path):
+    small_work().save(tmp_path)
+    with Workplace(tmp_path, 1, 0.01) as place:
+        made = scaling.measure_memory(place, scaling.ADAM, 1, steps=500)
+    assert made["error"] is None
+    assert made["blocks"] < 20  # of Python's memory: 500 would be one a step
+    assert made["faults_per_step"] < 0.5
+    if made["growth"] is not None:
+        assert made["growth"] < 300_000
+        assert 10e6 < made["peak"] < 1e9
+
+
+# The command.
+
+
+def run(*arguments: str) -> int:
+    return command.main(["speed", *arguments])
+
+
+def test_the_command_measures_prints_and_writes(small, tmp_path, capsys):
+    arguments = ["--quick", "--rounds", "1", "--threads", "1", "--peers", "minigrad", "--optimizers", "sgd,ranger"]
+    own = f"{Path(__file__).with_name('signsgd.py')}:SignSGD"
+    assert run(*arguments, "--optimizer", own, "--results", str(tmp_path)) == 0
+    text = capsys.readouterr().out
+    results = json.loads((tmp_path / "speed.json").read_text())
+    assert {(r["peer"], r["rule"]) for r in results["step"]} == {
+        ("floor", None),
+        ("minigrad", "sgd"),
+        ("minigrad", "ranger"),
+        ("minigrad", "SignSGD"),
+    }
+    for r in results["step"]:
+        assert r["median"] > 0
+        assert r["low"] <= r["median"] <= r["high"]
+        assert {"cores", "faults", "rounds", "disturbed", "to_floor", "to_minigrad", "loss", "agrees"} <= set(r)
+    assert [(r["peer"], r["way"]) for r in results["end_to_end"]] == [("minigrad", "loader")]
+    assert {r["size"] for r in results["update"]} == {10**4, 10**5, 10**6}
+    assert {r["batch"] for r in results["shape"]} == {1, 100}
+    assert {r["operation"] for r in results["ops"]} >= {"add", "matmul", "relu"}
+    assert [r["rule"] for r in results["memory"]] == ["sgd", "adam"]
+    assert results["versions"] == {"numpy": np.__version__, "minigrad": minigrad.__version__}
+    assert results["environment"]["seed"] == 0
+    assert results["settings"]["rounds"] == 1
+    for name in ("speed.json", "speed.png", "speed_scaling.png"):
+        assert (tmp_path / name).stat().st_size > 1000
+        assert str(tmp_path / name) in text
+    titles = (
+        "A training step, 1 thread: micro",
+        "The update alone: milli",
+        "A step of SGD against the number of hidden",
+    )
+    for title in (*titles, "Microseconds for an operation on a 4x4 array", "minigrad's memory"):
+        assert f"\n{title}" in f"\n{text}"
+
+
+def test_an_absent_library_is_named_with_the_line_that_installs_it(small, tmp_path, capsys, monkeypatch):
+    for peer in ("torch", "jax"):
+        monkeypatch.setattr(PEERS[peer], "needs", ("no_such_module_at_all",))
+    arguments = ["--part", "memory", "--quick", "--threads", "1", "--peers", "torch,jax", "--results", str(tmp_path)]
+    monkeypatch.setitem(scaling.PARTS, "memory", lambda *arguments: [])
+    assert run(*arguments) == 0
+    text = capsys.readouterr().out
+    assert "PyTorch is not installed, and so is not in these tables: python -m pip install torch" in text
+    assert "JAX is not installed, and so is not in these tables: python -m pip install jax optax" in text
+    assert json.loads((tmp_path / "speed.json").read_text())["not_installed"] == {
+        peer: PEERS[peer].install for peer in ("torch", "jax")
+    }
+
+
+def test_a_library_that_cannot_be_imported_is_told_and_the_others_go_on(small, tmp_path, capsys, monkeypatch):
+    (tmp_path / "torch.py").write_text("raise ImportError('built for another Python')\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.setitem(scaling.PARTS, "memory", lambda place, peers, *rest: [{"error": None, "peers": peers}])
+    arguments = ["--part", "memory", "--threads", "1", "--peers", "torch", "--results", str(tmp_path / "results")]
+    assert run(*arguments) == 1
+    sentence = "torch, 1 thread: the process has ended with status 1: ImportError: built for another Python"
+    assert f"Could not be measured: {sentence}\n" in capsys.readouterr().out
+    results = json.loads((tmp_path / "results" / "speed.json").read_text())
+    assert results["broken"] == {"torch": sentence}
+    assert results["memory"] == [{"error": None, "peers": ["floor", "minigrad"]}]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--part", "step,sleep"], "there is no part 'sleep': there are step, update, shape, ops, memory"),
+        (["--peers", "tensorflow"], "there is no peer 'tensorflow': there are floor, minigrad, torch, jax"),
+        (["--threads", "0"], "--threads takes whole numbers from 1 on, as 1,2, not '0'"),
+        (["--threads", "two"], "--threads takes whole numbers from 1 on, as 1,2, not 'two'"),
+        (["--rounds", "0"], "must be a whole number from 1 on, not '0'"),
+        (["--optimizers", "adan"], "there is no optimizer 'adan' (did you mean adam"),
+        (["--backend", "cupy"], "a GPU was asked for, but CuPy"),
+    ],
+)
+def test_slips_are_told_in_a_sentence(arguments, message, capsys, monkeypatch):
+    monkeypatch.delitem(__import__("sys").modules, "cupy", raising=False)
+    assert run(*arguments) == 2
+    told = capsys.readouterr().err
+    assert message in told
+    assert told.count("\n") == 1
+
+
+def test_with_a_gpu_cupy_is_refused_too_as_long_as_it_has_no_workers(stand_in, capsys):
+    assert run("--backend", "cupy") == 2
+    assert "speed measures NumPy on the CPU" in capsys.readouterr().err
