@@ -11,7 +11,7 @@ from pathlib import Path
 
 from benchmarks import UsageError
 
-BENCHMARKS = ("mnist", "batch_size", "speed", "replay", "seeds")
+BENCHMARKS = ("mnist", "batch_size", "speed", "replay", "seeds", "surfaces", "explain")
 """The modules of this package that can be run. Each has ``main(argv) -> exit status`` and says in the first line
 of its docstring what it shows."""
 

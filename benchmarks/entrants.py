@@ -123,11 +123,11 @@ def entrant(spec: str) -> Entrant:
         hint = f" (did you mean {near[0]}?)" if near else ""
         raise UsageError(f"there is no optimizer {spec!r}{hint}: there are {', '.join(known)}, or path/to/mine.py:Mine")
     file = Path(path).expanduser().absolute()
-    rule = _optimizer_class(_load(file), file, name)
+    rule = _optimizer_class(load_file(file), file, name)
     return Entrant(name, name, rule, *GUESTS[0], spec=f"{file}:{name}")
 
 
-def _load(file: Path) -> ModuleType:
+def load_file(file: Path) -> ModuleType:
     """Run a learner's file as a module. It may import what lies beside it, as a script may."""
     if not file.is_file():
         raise UsageError(f"{file}: there is no such file")

@@ -1,0 +1,91 @@
+"""How much memory each optimizer's state takes, measured: bytes for each parameter.
+
+An optimizer is built on parameters whose vectors theta and g are laid already, and takes two steps. What Python
+then holds that it did not hold before is the optimizer's state, whether it says that it keeps it or not.
+"""
+
+from __future__ import annotations
+
+import gc
+import tracemalloc
+from collections.abc import Callable
+from typing import Any
+
+import numpy
+from numpy import ndarray
+
+import minigrad
+from benchmarks.entrants import ENTRANTS
+from benchmarks.pictures.explaining import Explanation, Request
+from benchmarks.pictures.stage import FAINT, NORMAL, SMALL, Stage, save_png
+from benchmarks.race import kept
+from minigrad import optim
+
+PARAMETERS = 1_000_000
+"""Of float32, 4 bytes each."""
+
+
+def measured(make: Callable[..., Any]) -> tuple[float, list[str]]:
+    """Bytes of state for each parameter, and the names of what is kept, for the optimizer that `make(params)` gives."""
+    x = minigrad.zeros(PARAMETERS, requires_grad=True)
+    laid = optim.SGD([x])  # theta and g are there from now on
+    x.grad = minigrad.ones(PARAMETERS)
+    laid.step()  # takes the gradient into g
+    gc.collect()
+    tracemalloc.start()
+    try:
+        before, _ = tracemalloc.get_traced_memory()
+        optimizer = make([x])
+        for _ in range(2):
+            optimizer.step()
+        gc.collect()
+        after, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    return (after - before) / PARAMETERS, list(kept(optimizer))
+
+
+def explain(asked: Request) -> Explanation:
+    """Draw memory.png."""
+    found = {name: measured(entrant.make) for name, entrant in ENTRANTS.items()}
+    written = [save_png(asked.folder / "memory.png", still(found), 64)]
+    groups: dict[int, list[str]] = {}
+    for name, (size, _) in found.items():
+        groups.setdefault(round(size), []).append(ENTRANTS[name].label)
+    told = "; ".join(f"{size} bytes: {', '.join(names)}" for size, names in sorted(groups.items()))
+    return Explanation(
+        "What the state takes",
+        [f"For each float32 parameter (4 bytes, and 4 for its gradient), measured over {PARAMETERS:,}: {told}."],
+        {name: {"bytes_per_parameter": round(size, 3), "keeps": names} for name, (size, names) in found.items()},
+        written,
+    )
+
+
+def still(found: dict[str, tuple[float, list[str]]]) -> ndarray:
+    """A bar for each optimizer, beside that of the parameter and its gradient."""
+    rows = sorted(found, key=lambda name: (round(found[name][0]), list(found).index(name)))
+    stage = Stage(800, 96 + 26 * len(rows) + 44, 2)
+    stage.title(
+        "What the state takes",
+        f"bytes for each float32 parameter, measured over {PARAMETERS:,} after two steps; "
+        "θ and its gradient take 4 each",
+    )
+    axes = stage.panel(150, 76, 500, 26 * len(rows), xlim=(0, 21), ylim=(len(rows) - 0.5, -0.5))
+    axes.set_axisbelow(True)
+    axes.set_yticks([])
+    axes.set_xticks(numpy.arange(0, 21, 4))
+    axes.set_xlabel("bytes", fontsize=SMALL, color=FAINT)
+    for i, name in enumerate(rows):
+        size, names = found[name]
+        y = 76 + 26 * (i + 0.5) + 4
+        axes.barh([i], [8], color="#DADFE5", height=0.62)
+        axes.barh([i], [size], left=8, color=ENTRANTS[name].color, height=0.62)
+        stage.text(140, y, ENTRANTS[name].label, NORMAL, ha="right")
+        stage.text(
+            150 + 500 * (8 + size) / 21 + 8,
+            y,
+            f"{size:.1f}" + (f":  {', '.join(names)}" if names else ":  nothing"),
+            SMALL,
+        )
+    stage.text(150 + 500 * 4 / 21, 76 + 26 * 0.5 + 4, "θ and g", SMALL, ha="center", color=FAINT)
+    return stage.frame([])

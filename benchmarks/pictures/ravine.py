@@ -1,0 +1,164 @@
+"""A ravine, without and with momentum: what the steep direction forbids, and how a velocity gets around it.
+
+The largest curvature lambda_max limits the rate: from 2 / lambda_max on, SGD swings higher with each step. Below
+it SGD is slow along the ravine, where the curvature is lambda_min; how slow, depends on kappa = lambda_max /
+lambda_min. On a quadratic surface SGD does best with lr = 2 / (lambda_min + lambda_max), and shrinks the slowest part
+of the distance by (kappa - 1) / (kappa + 1) a step. Momentum, with Polyak's lr = 4 / (sqrt(lambda_min) +
+sqrt(lambda_max))^2 and the mu that goes with it, shrinks it by (sqrt(kappa) - 1) / (sqrt(kappa) + 1).
+
+Source: B. T. Polyak, "Some methods of speeding up the convergence of iteration methods", 1964, section 2.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import numpy
+from numpy import ndarray
+
+from benchmarks.entrants import ENTRANTS
+from benchmarks.landscapes import SURFACES, hessian
+from benchmarks.pictures.animation import animate
+from benchmarks.pictures.explaining import Explanation, Request
+from benchmarks.pictures.inside import in_shape
+from benchmarks.pictures.racing import marker
+from benchmarks.pictures.stage import FAINT, NORMAL, SMALL, Stage, draw_map, mark_minimum, save_png
+from benchmarks.race import Run, run
+
+SURFACE = SURFACES["ravine"]
+STEPS, SHOWN = 120, 50
+"""How long the runs are, and how much of them is drawn."""
+
+SEEN = ((-10.5, 3.0), (-4.0, 0.0))
+WIDTH = 800
+NAMES = ("SGD, 2 % above its limit", "SGD at its best", "Momentum, a quarter of the rate", "Momentum at its best")
+DASHES = ((0, (1.2, 1.2)), "-", (0, (4, 1.5)), "-")
+
+
+def explain(asked: Request) -> Explanation:
+    """Draw ravine.png, and ravine.gif if `animated`."""
+    low, high = numpy.linalg.eigvalsh(hessian(SURFACE.function, SURFACE.minimum)).tolist()
+    runs = race(low, high)
+    written = [save_png(asked.folder / "ravine.png", still(runs, low, high), 200)]
+    if asked.animated:
+        film = Film([(runs[i], NAMES[i]) for i in (1, 2)])
+        written += animate(asked.folder / "ravine.gif", film.frames(), [film.frame(SHOWN)], fps=8)
+    steps = [steps_to(one, 1e-3) for one in runs]
+    return Explanation(
+        "A ravine, without and with momentum",
+        [
+            f"The curvatures are {low:.3g} and {high:.3g} (the engine's second derivatives), the condition number is "
+            f"{high / low:.3g}: from the rate 2 / {high:.3g} = {2 / high:.3g} on, SGD swings higher with each step.",
+            f"To a thousandth of the first loss SGD takes {steps[1]} steps at its best rate, {_lr(runs[1]):.3g}. "
+            f"Momentum takes {steps[2]} at a quarter of that rate with mu = {_mu(runs[2]):g}, and {steps[3]} at its "
+            f"own best, {_lr(runs[3]):.3g} with mu = {_mu(runs[3]):.3g}.",
+        ],
+        {
+            "curvatures": [low, high],
+            "condition_number": high / low,
+            "largest_stable_rate": 2 / high,
+            "runs": [
+                {"optimizer": one.entrant.name, "parameters": one.caption, "steps_to_a_thousandth": n}
+                for one, n in zip(runs, steps, strict=True)
+            ],
+        },
+        written,
+    )
+
+
+def race(low: float, high: float) -> list[Run]:
+    """The runs of `NAMES`, on a ravine with these curvatures."""
+    wide = replace(SURFACE, x_range=(-200, 200), y_range=(-200, 200))
+    sgd, momentum = ENTRANTS["sgd"], ENTRANTS["momentum"]
+    root, best = math.sqrt(high / low), 2 / (low + high)
+    polyak = {"lr": 4 / (math.sqrt(low) + math.sqrt(high)) ** 2, "momentum": ((root - 1) / (root + 1)) ** 2}
+    return [
+        run(wide, sgd, STEPS, {"lr": 1.02 * 2 / high}),
+        run(wide, sgd, STEPS, {"lr": best}),
+        run(wide, momentum, STEPS, {"lr": best / 4, "momentum": 0.8}),
+        run(wide, momentum, STEPS, polyak),
+    ]
+
+
+def steps_to(one: Run, part: float) -> int | None:
+    """After how many steps the loss is below `part` of the first, and stays there; None if it never does."""
+    above = numpy.flatnonzero(one.losses > part * one.losses[0])
+    return None if above[-1] == one.steps else int(above[-1]) + 1
+
+
+def _lr(one: Run) -> float:
+    return float(one.hyperparameters["lr"])
+
+
+def _mu(one: Run) -> float:
+    return float(one.hyperparameters["momentum"])
+
+
+def _caption(one: Run) -> str:
+    mu = f", μ {_mu(one):.3g}" if "momentum" in one.hyperparameters else ""
+    return f"lr {_lr(one):.3g}{mu}"
+
+
+def still(runs: list[Run], low: float, high: float) -> ndarray:
+    """Four maps, and the losses below."""
+    stage = Stage(WIDTH, 688, 2)
+    curved = f"curvatures {low:.3g} and {high:.3g}, κ = {high / low:.3g}, limit 2/λmax = {2 / high:.3g}"
+    stage.title("A ravine, without and with momentum", f"{SURFACE.formula};  {curved}")
+    for i, (one, name) in enumerate(zip(runs, NAMES, strict=True)):
+        axes = _map(stage, (36 + 390 * (i % 2), 86 + 206 * (i // 2), 366, 160), one, name)
+        axes.plot(*one.path[: SHOWN + 1].T, color=one.entrant.color, lw=1.2, marker="o", ms=2.8, alpha=0.9)
+    losses = stage.panel(50, 508, 460, 140, "Loss", xlabel="step", yscale="log", xlim=(0, SHOWN), ylim=(1e-7, 1e4))
+    for i, (one, name, dash) in enumerate(zip(runs, NAMES, DASHES, strict=True)):
+        losses.plot(one.losses, color=one.entrant.color, ls=dash, lw=1.8)
+        y = 520 + 36 * i
+        stage.over.plot([526, 552], [y - 4, y - 4], color=one.entrant.color, ls=dash, lw=1.8)
+        stage.text(560, y, name, NORMAL, weight="bold")
+        reached = steps_to(one, 1e-3)
+        told = "swings higher and higher" if reached is None else f"a thousandth of the loss after {reached} steps"
+        stage.text(560, y + 14, told, SMALL, color=FAINT)
+    return stage.frame([])
+
+
+def _map(stage: Stage, place: tuple[float, float, float, float], one: Run, name: str) -> Any:
+    """The ravine from above, with who goes there as its title."""
+    left, top, width, height = place
+    axes = stage.axes(*place)
+    draw_map(axes, SURFACE, *in_shape(SEEN, width / height), levels=14)
+    mark_minimum(axes, SURFACE)
+    stage.text(left, top - 8, name, NORMAL, weight="bold", color=one.entrant.color)
+    stage.text(left + width, top - 8, _caption(one), SMALL, ha="right", color=FAINT)
+    return axes
+
+
+class Film:
+    """Runs side by side, at any step."""
+
+    def __init__(self, runs: list[tuple[Run, str]]) -> None:
+        self.runs = [one for one, _ in runs]
+        self.stage = Stage(WIDTH, 300)
+        self.stage.title("A ravine, without and with momentum", SURFACE.formula)
+        self.counter = self.stage.text(WIDTH - 14, 24, "", 11, ha="right", weight="bold", animated=True)
+        self.lines, self.heads, self.losses = [], [], []
+        for i, (one, name) in enumerate(runs):
+            place = (36.0 + 390 * i, 86.0, 366.0, 180.0)
+            axes = _map(self.stage, place, one, name)
+            look = {"color": one.entrant.color, "animated": True}
+            self.lines.append(self.stage.line(axes, lw=1.4, marker="o", ms=2.5, **look))
+            self.heads.append(self.stage.line(axes, marker=marker(one), ms=8, mec="white", mew=0.8, **look))
+            self.losses.append(self.stage.sign(place[0] + 10, place[1] + 20, "", NORMAL, animated=True))
+
+    def frame(self, step: int) -> ndarray:
+        """The picture after `step` steps."""
+        self.counter.set_text(f"step {step} of {SHOWN}")
+        for one, line, head, loss in zip(self.runs, self.lines, self.heads, self.losses, strict=True):
+            line.set_data(*one.path[: step + 1].T)
+            head.set_data(*one.path[step : step + 1].T)
+            loss.set_text(f"loss {one.losses[step]:.2g}")
+        return self.stage.frame([self.counter, *self.lines, *self.heads, *self.losses])
+
+    def frames(self) -> Iterator[ndarray]:
+        """The pictures of all steps."""
+        return (self.frame(step) for step in range(SHOWN + 1))

@@ -1,0 +1,193 @@
+"""Adam's first iterations on MNIST, without and with a warm-up, and RAdam's: how the gradients are distributed.
+
+The notebook borrows a picture of log |gradient| over Adam's first iterations from the authors of RAdam; theirs is
+of a translation model. This is the notebook's own network, at the rate 0.01 of its cells 14 and 15. Without a
+warm-up Adam's first step moves every weight by the whole rate, however small its gradient. At once more gradients
+are exactly 0, those of units that are silent for a whole mini-batch, and in ten iterations the distribution has
+grown a tail of small ones. It is not all harm: the loss falls faster, too, and small gradients are what a small
+loss comes with.
+
+RAdam multiplies its step by r_t, which rises from almost nothing: a warm-up with nothing to choose. At its first
+five steps it does not divide by the root of v at all, and there is no r_t.
+
+Source: L. Liu et al., "On the variance of the adaptive learning rate and beyond", ICLR 2020, figure 2.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy
+from numpy import ndarray
+
+import minigrad
+from benchmarks import net
+from benchmarks.pictures.explaining import Explanation, Request
+from benchmarks.pictures.stage import FAINT, INK, NORMAL, SMALL, Stage, save_png
+from benchmarks.style import BLACK, LOOKS
+from minigrad import optim
+from minigrad.optim.radam import rectification
+from minigrad.utils.data import DataLoader
+
+RATE, WARM_UP, BETA2 = 0.01, 100, 0.999
+SHOWN = (1, 2, 3, 4, 5, 7, 10, 15, 20, 30, 50, 100)
+"""The iterations whose gradients are drawn."""
+
+FACTOR_STEPS = 3000
+BINS = numpy.linspace(-8, -1, 141)
+"""Of log10 |gradient|."""
+
+RUNS: tuple[tuple[str, str, Callable[[Any], optim.Optimizer]], ...] = (
+    ("Adam", "adam", lambda params: optim.Adam(params, lr=RATE)),
+    (
+        f"Adam, warm-up of {WARM_UP}",
+        "adam",
+        lambda params: optim.Adam(params, lr=optim.lr.linear_warmup(RATE, WARM_UP)),
+    ),
+    ("RAdam", "radam", lambda params: optim.RAdam(params, lr=RATE)),
+)
+
+
+@dataclass(frozen=True)
+class Gradients:
+    """The gradients of one iteration: their distribution, the median of those that are not 0, how many are 0."""
+
+    density: ndarray
+    median: float
+    zero: float
+    loss: float
+
+
+def watch(make: Callable[[Any], optim.Optimizer], seed: int) -> dict[int, Gradients]:
+    """Train on MNIST and look at the gradients of the iterations `SHOWN`."""
+    data = net.load("mnist", True)
+    minigrad.manual_seed(seed)
+    model = net.Net.for_data(data)
+    optimizer = make(model.parameters())
+    seen = {}
+    for iteration, loss in net.steps(model, optimizer, DataLoader(data, 100, shuffle=True), SHOWN[-1]):
+        if iteration in SHOWN:
+            seen[iteration] = _measured(numpy.abs(optimizer.g), float(loss))
+    return seen
+
+
+def _measured(sizes: ndarray, loss: float) -> Gradients:
+    logs = numpy.log10(sizes[sizes > 0])
+    density, _ = numpy.histogram(logs, BINS)
+    return Gradients(density / len(sizes), float(numpy.median(logs)), float((sizes == 0).mean()), loss)
+
+
+def factors(steps: int = FACTOR_STEPS) -> ndarray:
+    """RAdam's r_t at each step, (steps,); nan where it does not divide."""
+    return numpy.array([rectification(BETA2, t) or numpy.nan for t in range(1, steps + 1)], dtype=float)
+
+
+def explain(asked: Request) -> Explanation:
+    """Draw warm-up.png."""
+    seen = [watch(make, asked.seed) for _, _, make in RUNS]
+    r = factors()
+    written = [save_png(asked.folder / "warm-up.png", still(seen, r, asked.seed), 200)]
+    dead = ", ".join(f"{name} {100 * one[2].zero:.1f} %" for (name, *_), one in zip(RUNS, seen, strict=True))
+    moved = ", ".join(
+        f"{name} {one[10].median - one[1].median:+.2f}" for (name, *_), one in zip(RUNS, seen, strict=True)
+    )
+    return Explanation(
+        "Warm-up",
+        [
+            f"Of the gradients {100 * seen[0][1].zero:.1f} % are exactly 0 at iteration 1; at iteration 2: {dead}.",
+            f"The median of log10 |g| moved from iteration 1 to 10 by: {moved}; the losses there are "
+            + ", ".join(f"{one[10].loss:.2f}" for one in seen)
+            + ".",
+            f"RAdam divides from step {int(numpy.flatnonzero(numpy.isfinite(r))[0]) + 1} on, with r = "
+            f"{numpy.nanmin(r):.3f}; r is {r[99]:.3f} at step 100, {r[999]:.3f} at 1000 and {r[2999]:.3f} at 3000.",
+        ],
+        {
+            "rate": RATE,
+            "warm_up": WARM_UP,
+            "seed": asked.seed,
+            "runs": {
+                name: {
+                    "iterations": list(one),
+                    "median_log10": [g.median for g in one.values()],
+                    "zero": [g.zero for g in one.values()],
+                    "loss": [g.loss for g in one.values()],
+                }
+                for (name, *_), one in zip(RUNS, seen, strict=True)
+            },
+            "r": {t: r[t - 1] for t in (5, 6, 10, 100, 1000, 3000)},
+        },
+        written,
+    )
+
+
+def still(seen: list[dict[int, Gradients]], r: ndarray, seed: int) -> ndarray:
+    """The distributions, an iteration a row, and below them the factors."""
+    stage = Stage(800, 668, 2)
+    stage.title(
+        "The first iterations on MNIST",
+        f"784-100-10, mini-batches of 100, lr {RATE:g}, seed {seed}: "
+        r"distribution of $\log_{10}|g|$ over the 79 510 parameters",
+    )
+    for i, ((name, look, _), one) in enumerate(zip(RUNS, seen, strict=True)):
+        _draw_ridges(stage, (60 + 254 * i, 92, 188, 330), name, LOOKS[look].color, one, first=i == 0)
+    _draw_factors(stage, r)
+    return stage.frame([])
+
+
+def _draw_ridges(
+    stage: Stage,
+    rect: tuple[float, float, float, float],
+    name: str,
+    color: str,
+    seen: dict[int, Gradients],
+    first: bool,
+) -> None:
+    from matplotlib.colors import to_rgb
+
+    left, top, width, height = rect
+    axes = stage.panel(*rect, xlim=(BINS[0], BINS[-1]), ylim=(len(SHOWN) - 0.4, -1.6), xlabel="log₁₀ |g|")
+    axes.grid(False)
+    axes.spines["left"].set_visible(False)
+    axes.set_yticks([])
+    stage.text(left, top - 8, name, 10, weight="bold", color=color)
+    stage.text(left + width + 4, top - 8, "zero", SMALL, color=FAINT)
+    tallest = float(seen[1].density.max()) / 1.35
+    pale = tuple(0.45 * c + 0.55 for c in to_rgb(color))
+    middle = (BINS[1:] + BINS[:-1]) / 2
+    scale = height / (len(SHOWN) + 1.2)
+    for row, (iteration, g) in enumerate(seen.items()):
+        axes.fill_between(middle, row, row - g.density / tallest, color=pale, lw=0, zorder=row + 3)
+        axes.plot(middle, row - g.density / tallest, color=color, lw=0.9, zorder=row + 3)
+        axes.plot([g.median] * 2, [row - 0.05, row - 0.5], color=INK, lw=1.4, zorder=row + 3)
+        y = top + (row + 1.55) * scale
+        stage.text(left + width + 4, y, f"{100 * g.zero:.0f} %", SMALL, color=FAINT)
+        if first:
+            stage.text(left - 8, y, str(iteration), SMALL, ha="right", color=FAINT)
+    axes.axvline(seen[1].median, color=INK, lw=0.7, ls=(0, (2, 3)), zorder=40)
+    if first:
+        stage.text(left - 8, top + 0.75 * scale, "iteration", SMALL, ha="right", color=FAINT)
+
+
+def _draw_factors(stage: Stage, r: ndarray) -> None:
+    axes = stage.panel(
+        60, 496, 430, 130, "What the rate is multiplied by", xscale="log", xlim=(1, FACTOR_STEPS), ylim=(0, 1.05)
+    )
+    axes.set_xlabel("step", fontsize=SMALL, color=FAINT)
+    t = numpy.arange(1, len(r) + 1)
+    axes.plot(t, numpy.ones(len(t)), color=LOOKS["adam"].color, lw=1.8)
+    axes.plot(t, numpy.minimum(t / WARM_UP, 1), color=LOOKS["adam"].color, lw=1.8, ls=(0, (4, 1.5)))
+    axes.plot(t, r, color=LOOKS["radam"].color, lw=2.2)
+    said = (
+        ("Adam", LOOKS["adam"].color, "-", "the whole rate from the first step on"),
+        (f"Adam, warm-up of {WARM_UP}", LOOKS["adam"].color, (0, (4, 1.5)), f"t / {WARM_UP}"),
+        ("RAdam", LOOKS["radam"].color, "-", f"r: {r[5]:.3f} at step 6, {r[99]:.2f} at 100, {r[2999]:.2f} at 3000"),
+        ("", BLACK, "", "(before step 6 it does not divide by √v)"),
+    )
+    for i, (name, color, dash, words) in enumerate(said):
+        y = 516 + 32 * i
+        if name:
+            stage.over.plot([510, 536], [y - 4, y - 4], color=color, ls=dash, lw=2)
+        stage.text(544, y, name, NORMAL, weight="bold")
+        stage.text(544, y + 13 - 20 * (not name), words, SMALL, color=FAINT)
