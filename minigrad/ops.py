@@ -541,9 +541,13 @@ def _in_place(name: str, op: Any) -> Any:
                     "do it under no_grad(), or write it as a new tensor"
                 )
             return op(a, b)
+        if not a.is_leaf:  # its own backward may look at its values
+            raise RuntimeError(f"{name} would change a recorded result (shape {a.shape}): detach() it first")
         values = op(a.data, b.data if isinstance(b, Tensor) else b)
         if values.shape != a.shape:
             raise ShapeError(f"{name}: the result has shape {values.shape}, the tensor {a.shape}")
+        if not numpy.can_cast(values.dtype, a.dtype, "same_kind"):
+            raise TypeError(f"{name}: the result is {values.dtype}, which the tensor, of {a.dtype}, cannot hold")
         a.set_data(values.astype(a.dtype, copy=False))
         return a
 

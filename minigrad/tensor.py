@@ -356,11 +356,15 @@ class Tensor:
     __add__: Any
     __radd__: Any
     __sub__: Any
+    __rsub__: Any
     __mul__: Any
     __rmul__: Any
     __truediv__: Any
+    __rtruediv__: Any
     __pow__: Any
+    __rpow__: Any
     __matmul__: Any
+    __rmatmul__: Any
     __neg__: Any
     __getitem__: Any
     __lt__: Any

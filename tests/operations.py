@@ -8,6 +8,7 @@ The arrays stay clear of kinks and poles, so that differences of values make sen
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -518,6 +519,10 @@ METHODS: dict[str, Case] = {
     "__rtruediv__": Case(lambda a: 2.5 / a, (_b,), lambda a: 2.5 / a),
     "__pow__": Case(lambda a, b: a**b, (_b, _a), np.power),
     "__rpow__": Case(lambda a: 2.5**a, (_a,), lambda a: 2.5**a),
+    "__iadd__": Case(lambda a, b: operator.iadd(a * 1, b), (_a, _b), np.add),
+    "__isub__": Case(lambda a, b: operator.isub(a * 1, b), (_a, _b), np.subtract),
+    "__imul__": Case(lambda a, b: operator.imul(a * 1, b), (_a, _b), np.multiply),
+    "__itruediv__": Case(lambda a, b: operator.itruediv(a * 1, b), (_a, _b), np.divide),
     "__matmul__": Case(lambda a, b: a @ b, (_a, _v), np.matmul),
     "__rmatmul__": Case(lambda a: _a @ a, (_v,), lambda a: _a @ a),
     "__neg__": Case(lambda a: -a, (_a,), np.negative),

@@ -15,6 +15,7 @@ from operations import FUNCTIONAL, METHODS, MODULES, OPERATIONS, VALUES
 import minigrad
 from minigrad import ShapeError, Tensor, float32, float64, int64, ops
 from minigrad.nn import functional
+from minigrad.tensor import operation
 
 ALL = {
     **OPERATIONS,
@@ -351,6 +352,10 @@ def test_where_gives_a_tensor_when_any_argument_is_one() -> None:
     chosen = minigrad.where(condition, 1.0, 0.0)
     assert isinstance(chosen, Tensor)
     assert chosen.tolist() == [1, 0]
+    assert chosen.dtype == float32  # Python floats alone, as everywhere
+    assert minigrad.where(condition, 1, 0).dtype == int64
+    assert minigrad.where(condition, 0.1, np.ones(2)).tolist() == [0.1, 1]
+    assert minigrad.where(np.array([True, False]), leaf([1.0, 2.0]), 0.0).tolist() == [1, 0]
 
 
 def test_tensors_by_keyword_are_inputs_like_any_other() -> None:
@@ -361,15 +366,28 @@ def test_tensors_by_keyword_are_inputs_like_any_other() -> None:
     np.testing.assert_array_equal(gradient(y, b), [2, 2, 2, 2])
 
 
-@pytest.mark.parametrize("operation", [ops.add, ops.mul, ops.pow, ops.maximum])
-def test_a_tensor_by_keyword_is_never_lost_silently(operation: Any) -> None:
+def test_settings_by_keyword_leave_the_others_at_their_defaults() -> None:
+    @operation(lambda g, y, a, factor=2.0, shift=1.0: g * factor)
+    def line(a: Any, factor: float = 2.0, shift: float = 1.0) -> Any:
+        return a * factor + shift
+
+    x = leaf([1.0, 2.0])
+    assert line(x, shift=5.0).tolist() == [7, 9]
+    assert line(a=x, factor=3.0).tolist() == [4, 7]
+    np.testing.assert_array_equal(gradient(line(shift=5.0, a=x), x), [2, 2])
+    with pytest.raises(TypeError, match="scale"):
+        line(x, scale=1.0)
+
+
+@pytest.mark.parametrize("combine", [ops.add, ops.mul, ops.pow, ops.maximum])
+def test_a_tensor_by_keyword_is_never_lost_silently(combine: Any) -> None:
     a, b = leaf([2.0, 3.0]), leaf([3.0, 2.0])
     try:
-        y = operation(a, b=b)
+        y = combine(a, b=b)
     except TypeError:
         return
     assert isinstance(y.data, np.ndarray)
-    np.testing.assert_array_equal(gradient(y, b), gradient(operation(a, b), b))
+    np.testing.assert_array_equal(gradient(y, b), gradient(combine(a, b), b))
 
 
 # --- Wrong use ---------------------------------------------------------------------------------------

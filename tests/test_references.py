@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 from collections.abc import Callable
@@ -102,11 +103,14 @@ def test_every_rule_of_the_page_is_in_the_table_or_tested_here() -> None:
 def test_the_recording_can_tell_rules_apart() -> None:
     # One coordinate has no gradient ever, one has gradients of the size of the default eps, others have
     # zeros among theirs, and no recorded path is that of another case.
-    assert GRADIENTS.shape == (55, 11) and ABOUT["shapes"] == [[2, 3], [4], [1]]
+    assert GRADIENTS.shape == (55, 11)
+    assert ABOUT["shapes"] == [[2, 3], [4], [1]]
     assert not GRADIENTS[:, 5].any()
-    assert not GRADIENTS[:12, 9].any() and GRADIENTS[12:, 9].any()
+    assert not GRADIENTS[:12, 9].any()
+    assert GRADIENTS[12:, 9].any()
     assert 1e-9 < np.abs(GRADIENTS[:, 4]).max() < 1e-7
-    assert (GRADIENTS[:, 0] == 0).any() and (GRADIENTS[:, 0] != 0).any()
+    assert (GRADIENTS[:, 0] == 0).any()
+    assert (GRADIENTS[:, 0] != 0).any()
     names = list(CASES)
     for i, one in enumerate(names):
         for other in names[:i]:
@@ -178,7 +182,8 @@ def test_the_two_forms_of_momentum(gradient: Gradient) -> None:
     assert gap(outside, inside) < 1e-12
     outside = descend(lambda: Momentum(lr=halving), start, gradient, 100)
     inside = descend(lambda: MomentumRateInside(lr=halving), start, gradient, 100)
-    assert gap(outside[:20], inside[:20]) < 1e-12 and gap(outside, inside) > 1e-3
+    assert gap(outside[:20], inside[:20]) < 1e-12
+    assert gap(outside, inside) > 1e-3
 
 
 def test_the_two_forms_of_momentum_part_by_hand() -> None:
@@ -214,7 +219,8 @@ def test_nesterov_is_the_look_ahead_form_in_other_coordinates(gradient: Gradient
     assert gap(ours, theta) > 1e-3
     ours = descend(lambda: Nesterov(lr=halving), [-1.0, 1.2], gradient, 100)
     theirs = look_ahead_points(halving, gradient, 100)
-    assert gap(ours[:20], theirs[:20]) < 1e-12 and gap(ours, theirs) > 1e-3
+    assert gap(ours[:20], theirs[:20]) < 1e-12
+    assert gap(ours, theirs) > 1e-3
 
 
 def test_descend_takes_the_look_ahead_gradient_where_the_rule_asks() -> None:
@@ -291,7 +297,8 @@ def test_adamw_by_hand() -> None:
     # Without gradients theta shrinks by 1 - lr weight_decay = 0.95 a step; m and v know nothing of it.
     rule = AdamW(lr=0.1, weight_decay=0.5)
     assert steps(rule, 1.0, 0.0, 0.0) == close(0.95, 0.9025)
-    assert rule.m == 0.0 and rule.v == 0.0
+    assert rule.m == 0.0
+    assert rule.v == 0.0
     # Through the gradient it is another rule: Adam's first step is lr long, however small the decay.
     assert steps(Adam(lr=0.1, weight_decay=0.5), 1.0, 0.0) == [pytest.approx(0.9, abs=1e-7)]
 
@@ -339,7 +346,7 @@ def test_radam_rectifies_from_rho_5_on(beta2: float, first: int) -> None:
     # Unrectified steps have the length of the gradient, rectified ones have not.
     assert rho(first - 1, beta2) <= 5 < rho(first, beta2)
     path = [0.0, *steps(RAdam(lr=1.0, betas=(0.9, beta2)), 0.0, *[1000.0] * 12)]
-    lengths = [a - b for a, b in zip(path, path[1:], strict=False)]
+    lengths = [a - b for a, b in itertools.pairwise(path)]
     assert lengths[: first - 1] == pytest.approx([1000.0] * (first - 1))
     assert all(length <= 1.0 for length in lengths[first - 1 :])
 

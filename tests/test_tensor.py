@@ -6,6 +6,7 @@ import copy
 import math
 import operator
 import pickle
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -13,7 +14,7 @@ import numpy as np
 import pytest
 
 import minigrad
-from minigrad import Tensor, float32, float64, int64, nn
+from minigrad import ShapeError, Tensor, float32, float64, int64, nn
 
 bool_ = minigrad.bool
 
@@ -401,16 +402,83 @@ def test_numpys_functions_refuse_a_tensor(function: Any) -> None:
         function(minigrad.ones(2, requires_grad=True))
 
 
-def test_in_place_operators_change_nothing_silently() -> None:
-    """`p -= ...` on a parameter: either it is the parameter that changes, or the user is told."""
-    p = minigrad.tensor([1.0, 2.0], requires_grad=True)
-    same = p
+IN_PLACE = {operator.iadd: 3.5, operator.isub: 2.5, operator.imul: 1.5, operator.itruediv: 6.0}
+
+
+@pytest.mark.parametrize("op", IN_PLACE)
+def test_in_place_operators_change_the_tensor_itself(op: Any) -> None:
+    """`p -= ...` under no_grad, as one writes it for a list of parameters: the parameters must move."""
+    p = minigrad.tensor([3.0], requires_grad=True)
     with minigrad.no_grad():
-        try:
-            p -= 0.5
-        except TypeError:
-            return
-    assert same.tolist() == [0.5, 1.5]
+        assert op(p, 0.5) is p
+    assert p.tolist() == [IN_PLACE[op]]
+    assert p.requires_grad
+    assert p.is_leaf
+    assert p.dtype == float32
+    with minigrad.no_grad():
+        op(p, np.array([1.0]))
+    assert p.dtype == float32
+
+
+def test_in_place_operators_reach_the_optimizers_vector() -> None:
+    p = nn.Parameter(np.array([3.0, 4.0]))
+    optimizer = minigrad.optim.SGD([p], lr=1.0)
+    loss = (p * p).sum()
+    with minigrad.no_grad():
+        p -= 1
+    assert optimizer.theta.tolist() == [2, 3]
+    with pytest.raises(RuntimeError, match="changed in place"):
+        loss.backward()
+    (p * p).sum().backward()
+    optimizer.step()
+    assert p.tolist() == [-2, -3]
+
+
+def test_in_place_operators_keep_what_was_recorded_right() -> None:
+    x, w = minigrad.tensor([2.0], requires_grad=True), minigrad.tensor([3.0], requires_grad=True)
+    y = (x * w).sum()
+    with minigrad.no_grad():
+        w += 100
+    y.backward()
+    assert x.grad is not None
+    assert x.grad.tolist() == [3]
+    for function in (Tensor.exp, Tensor.sqrt, Tensor.tanh):  # whose backward looks at the result
+        y = same = function(x)
+        with minigrad.no_grad(), pytest.raises(RuntimeError, match=r"\+= would change a recorded result.*detach\(\)"):
+            y += 1
+        assert y is same
+
+
+def test_in_place_operators_under_recording() -> None:
+    x = minigrad.tensor([2.0], requires_grad=True)
+    for op, sign in zip(IN_PLACE, ("+=", "-=", "*=", "/="), strict=True):
+        with pytest.raises(RuntimeError, match=re.escape(sign) + r" would change a leaf .*\(1,\).*no_grad\(\)"):
+            op(x, 1.0)
+    total = minigrad.zeros(1)
+    for _ in range(3):
+        total += x * x  # a new tensor, since it is to be recorded
+    total.backward()
+    assert x.grad is not None
+    assert x.grad.tolist() == [12]
+    count = whole = minigrad.tensor([1, 2])
+    count += 1
+    count *= minigrad.tensor([1, 0])
+    assert whole.tolist() == [2, 0]
+    assert whole.dtype == int64
+
+
+def test_in_place_operators_that_do_not_fit() -> None:
+    x, whole = minigrad.ones(3), minigrad.tensor([1, 2])
+    with pytest.raises(ShapeError, match=r"\+=: the result has shape \(2, 3\), the tensor \(3,\)"):
+        x += minigrad.ones(2, 3)
+    with pytest.raises(ShapeError, match=r"add: shapes \(3,\) and \(4,\)"):
+        x += minigrad.ones(4)
+    with pytest.raises(TypeError, match=r"\+=: the result is float64, which the tensor, of int64, cannot hold"):
+        whole += 0.5
+    with pytest.raises(TypeError, match="/=: the result is float"):
+        whole /= 2
+    assert whole.tolist() == [1, 2]
+    assert x.tolist() == [1, 1, 1]
 
 
 def test_public_names_exist_and_are_listed() -> None:
