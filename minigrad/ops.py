@@ -318,18 +318,17 @@ def _to_device(a: Array, where: backend.device) -> Array:
 
 def sum(a: Any, dim: int | tuple[int, ...] | None = None, keepdim: bool = False) -> Any:
     """The sum over the axes `dim`."""
-    return _sum(a, dim, keepdim)
+    return _sum(a, _checked("sum", a, dim), keepdim)
 
 
 @operation(lambda g, y, a, dim, keepdim: broadcast_to(_with_axes(g, a.shape, dim, keepdim), a.shape))
 def _sum(a: Array, dim: Any, keepdim: bool) -> Array:
-    _check_dim("sum", a, dim)
     return backend.sums(a, dim, keepdim)
 
 
 def mean(a: Any, dim: int | tuple[int, ...] | None = None, keepdim: bool = False) -> Any:
     """The mean over the axes `dim`; of no elements at all it is an error."""
-    _check_dim("mean", a, dim)
+    dim = _checked("mean", a, dim)
     count = math.prod(a.shape[i] for i in _axes(a.ndim, dim))
     if not count:
         raise ShapeError(f"mean: a tensor of shape {tuple(a.shape)} has nothing to take the mean of along {dim}")
@@ -343,7 +342,7 @@ def max(a: Any, dim: int | None = None, keepdim: bool = False) -> Any:
     it is shared evenly among equals, as in PyTorch.
     """
     a = a if isinstance(a, Tensor) else Tensor(a)
-    _check_dim("max", a, dim)
+    dim = _checked("max", a, dim)
     if not all(a.shape[i] for i in _axes(a.ndim, dim)):
         raise ShapeError(f"max: a tensor of shape {a.shape} has no element along {dim}")
     if dim is None:
@@ -371,22 +370,26 @@ def _share_of_max(a: Any) -> Any:
 
 def argmax(a: Any, dim: int | None = None) -> Tensor:
     """The index of the largest element (of the flattened tensor), or those along the axis `dim`."""
-    _check_dim("argmax", a, dim)
+    dim = _checked("argmax", a, dim)
     if not builtins.all(a.shape[i] for i in _axes(a.ndim, dim)):
         raise ShapeError(f"argmax: a tensor of shape {tuple(a.shape)} has no element along {dim}")
     return Tensor((a.data if isinstance(a, Tensor) else a).argmax(axis=dim))
 
 
 def _axes(ndim: int, dim: Any) -> tuple[int, ...]:
+    """The axes that `dim` means, counted from 0."""
+    return tuple(range(ndim)) if dim is None else tuple(i % ndim for i in (dim if isinstance(dim, tuple) else (dim,)))
+
+
+def _checked(name: str, a: Any, dim: Any) -> Any:
+    """`dim` as None, an integer or a tuple of integers, each of which is an axis of `a`."""
     if dim is None:
-        return tuple(range(ndim))
-    return tuple(i % ndim for i in ((dim,) if isinstance(dim, int) else dim))
-
-
-def _check_dim(name: str, a: Any, dim: Any) -> None:
-    for i in () if dim is None else (dim,) if isinstance(dim, int) else dim:
+        return None
+    dims = tuple(operator.index(i) for i in (dim if isinstance(dim, (tuple, list)) else (dim,)))
+    for i in dims:
         if not -a.ndim <= i < a.ndim:
             raise ShapeError(f"{name}: a tensor of shape {tuple(a.shape)} has no axis {i}")
+    return dims if isinstance(dim, (tuple, list)) else dims[0]
 
 
 def _with_axes(g: Any, shape: tuple[int, ...], dim: Any, keepdim: bool) -> Any:
@@ -464,7 +467,7 @@ def softmax(a: Any, dim: int = -1) -> Any:
 @operation(lambda g, y, a, dim=-1: g - exp(y) * sum(g, dim, True))
 def log_softmax(a: Array, dim: int = -1) -> Array:
     """a - log(sum of exp(a)) along `dim`, with the largest element taken out first so that nothing overflows."""
-    _check_dim("log_softmax", a, dim)
+    dim = _checked("log_softmax", a, dim)
     rows = a.ndim == 2 and dim in (1, -1) and a.shape[1]
     shifted = a - (backend.row_maxima(a)[:, None] if rows else a.max(axis=dim, keepdims=True))
     return shifted - numpy.log(backend.sums(numpy.exp(shifted), dim, True))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import struct
 import tempfile
 import zipfile
 import zlib
@@ -21,6 +22,20 @@ from minigrad import backend
 from minigrad.tensor import Tensor
 
 _STRUCTURE = "structure"
+
+
+_DAMAGE = (
+    *(
+        ValueError,
+        KeyError,
+        IndexError,
+        TypeError,
+        AttributeError,
+        RecursionError,
+    ),  # the structure, or an array's header
+    *(EOFError, OSError, MemoryError, NotImplementedError, zipfile.BadZipFile, zlib.error, struct.error),  # the archive
+)
+"""What NumPy, zipfile and json raise when they are given damaged bytes."""
 
 
 class CheckpointError(ValueError):
@@ -68,24 +83,16 @@ def load(path: str | os.PathLike[str], device: str | backend.device = "cpu") -> 
     if not path.exists():
         raise FileNotFoundError(f"there is no checkpoint {path}")
     try:
-        with numpy.load(path, allow_pickle=False) as archive:
+        with path.open("rb") as file:  # opened here, so that it is closed whatever NumPy makes of it
+            archive = numpy.load(file, allow_pickle=False)
             if not isinstance(archive, numpy.lib.npyio.NpzFile) or _STRUCTURE not in archive:
                 raise CheckpointError(f"{path} is not a checkpoint written by minigrad.save")
-            structure = json.loads(archive[_STRUCTURE].tobytes())
-            return _unpack(structure, archive, device)
+            with archive:
+                structure = json.loads(archive[_STRUCTURE].tobytes())
+                return _unpack(structure, archive, device)
     except CheckpointError:
         raise
-    except (
-        ValueError,
-        KeyError,
-        EOFError,
-        OSError,
-        IndexError,
-        TypeError,
-        AttributeError,
-        zipfile.BadZipFile,
-        zlib.error,
-    ) as error:
+    except _DAMAGE as error:
         raise CheckpointError(f"{path} is cut short, damaged, or no checkpoint of minigrad's ({error})") from None
 
 

@@ -107,7 +107,7 @@ def forget_gradient(x: Tensor) -> None:
         return
     vectors = home.vectors()
     if vectors is None:  # the optimizer is gone, and nobody knows who still looks at its g
-        x._home = None
+        home.theta = None
     elif home.shown:
         vectors.release()
 
@@ -626,7 +626,7 @@ def _deliver(x: Tensor, part: Any, g: Any, wanted: dict[int, Any] | None) -> Non
     if wanted is not None:
         if id(x) in wanted:
             held = wanted[id(x)]
-            wanted[id(x)] = part if held is None else held + part
+            wanted[id(x)] = _own(part, g) if held is None else held + part
         return
     home = x._home
     if home is not None and home.theta is x.data and not isinstance(part, Tensor):
@@ -638,13 +638,16 @@ def _deliver(x: Tensor, part: Any, g: Any, wanted: dict[int, Any] | None) -> Non
             home.g += part
             return
     if x._grad is None:
-        if not isinstance(part, Tensor) and (part is g or part.base is not None):
-            part = part.copy()  # it may be, or look into, what another tensor holds
-        x._grad = part
+        x._grad = _own(part, g)
     elif isinstance(part, Tensor):
         x._grad = (x._grad if isinstance(x._grad, Tensor) else Tensor(x._grad)) + part
     else:
         x._grad = (x._grad.data if isinstance(x._grad, Tensor) else x._grad) + part
+
+
+def _own(part: Any, g: Any) -> Any:
+    """A copy, if `part` may be, or look into, what another tensor holds."""
+    return part.copy() if not isinstance(part, Tensor) and (part is g or part.base is not None) else part
 
 
 def grad(
