@@ -25,15 +25,17 @@ _STRUCTURE = "structure"
 
 
 _DAMAGE = (
-    *(
-        ValueError,
-        KeyError,
-        IndexError,
-        TypeError,
-        AttributeError,
-        RecursionError,
-    ),  # the structure, or an array's header
-    *(EOFError, OSError, MemoryError, NotImplementedError, zipfile.BadZipFile, zlib.error, struct.error),  # the archive
+    ValueError,
+    LookupError,
+    TypeError,
+    AttributeError,
+    EOFError,
+    OSError,
+    MemoryError,
+    RuntimeError,
+    zipfile.BadZipFile,
+    zlib.error,
+    struct.error,
 )
 """What NumPy, zipfile and json raise when they are given damaged bytes."""
 
@@ -80,6 +82,8 @@ def load(path: str | os.PathLike[str], device: str | backend.device = "cpu") -> 
         CheckpointError: the file is cut short, damaged, or no checkpoint of minigrad's.
     """
     path = Path(path)
+    if backend.device(device).type == "cuda":
+        backend.import_cupy()  # what that says is not about the file
     if not path.exists():
         raise FileNotFoundError(f"there is no checkpoint {path}")
     try:
