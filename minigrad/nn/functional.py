@@ -78,7 +78,8 @@ def _unsigned(labels: Any, classes: int) -> tuple[Any, int]:
 
     Signed bytes mean no class beyond 127 (read as unsigned, the negative ones begin there), and so on.
     """
-    return labels.view(f"u{labels.dtype.itemsize}"), min(classes - 1, int(numpy.iinfo(labels.dtype).max))
+    bytes_, signed = labels.dtype.itemsize, labels.dtype.kind == "i"
+    return labels.view(f"u{bytes_}"), min(classes, 1 << (8 * bytes_ - signed)) - 1
 
 
 def mse_loss(input: Tensor, target: Any, reduction: str = "mean") -> Tensor:
