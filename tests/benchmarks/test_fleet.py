@@ -1,0 +1,359 @@
+"""Many trainings: the same bits with one process, two, on a cluster, or killed on the way; and what goes wrong."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from benchmarks import UsageError, fleet, trial
+from benchmarks.fleet import Fleet
+from benchmarks.journal import Journal
+from benchmarks.report import console
+from benchmarks.trial import Trial
+
+ROOT = Path(__file__).resolve().parents[2]
+COMPARISON = ["seeds", "--data", "digits", "--iterations", "40", "--seeds", "3", "--optimizers", "sgd,momentum"]
+TRAININGS = 9  # two optimizers, one of them with a schedule as well, three seeds
+
+QUICK = Trial("sgd", data="digits", iterations=20, every=10)
+
+
+def command(results, *more):
+    return [sys.executable, "-W", "error", "-m", "benchmarks", *COMPARISON, "--results", str(results), *more]
+
+
+def finished(results, *more, status=0):
+    """Run the comparison to its end; its record without what no two runs have the same, and what it printed."""
+    done = subprocess.run(command(results, *more), cwd=ROOT, capture_output=True, text=True, timeout=120)
+    assert done.returncode == status, done.stdout + done.stderr
+    record = json.loads((Path(results) / "seeds-notebook.json").read_text())
+    del record["timing"], record["environment"]
+    return record, done.stdout
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(tmp_path_factory):
+    """What the comparison gives in one process that nothing disturbs."""
+    record, told = finished(tmp_path_factory.mktemp("one"), "--jobs", "1")
+    assert f"{TRAININGS} trainings\n" in told
+    assert len(record["optimizers"]) == 2
+    return record
+
+
+def test_two_processes_give_the_same_bits(tmp_path):
+    trials = [replace(QUICK, optimizer=name, seed=seed) for seed in range(3) for name in ("sgd", "adam", "ranger")]
+    results = []
+    for jobs in (1, 2):
+        with Journal(tmp_path / f"{jobs}.jsonl") as journal, Fleet(journal, console(), jobs) as here:
+            found = here.run(trials, "it")
+            assert list(found) == trials  # in the order in which they were asked for
+            results.append([{**result, "timing": None} for result in found.values()])
+    assert results[0] == results[1]
+    assert len({result["loss"] for result in results[0]}) == len(trials)
+
+
+def test_killed_at_random_moments_it_goes_on_and_gives_the_same_bits(uninterrupted, tmp_path):
+    journal, moments = tmp_path / "trials.jsonl", random.Random(4)
+    for aim in (1, 4):
+        run = subprocess.Popen(command(tmp_path, "--jobs", "1"), cwd=ROOT, stdout=subprocess.DEVNULL)
+        until = time.monotonic() + 60
+        while lines(journal) < aim and run.poll() is None and time.monotonic() < until:
+            time.sleep(0.002)
+        time.sleep(moments.uniform(0, 0.05))
+        run.send_signal(signal.SIGKILL)
+        assert run.wait() == -signal.SIGKILL, "it was done before it could be killed"
+        assert aim <= lines(journal) <= TRAININGS
+    kept = lines(journal)
+    record, told = finished(tmp_path, "--jobs", "1")
+    assert record == uninterrupted
+    assert f"{TRAININGS} trainings, {kept} of them kept" in told
+    assert lines(journal) == TRAININGS
+
+
+def lines(journal):
+    return journal.read_bytes().count(b"\n") if journal.exists() else 0
+
+
+def test_killing_it_ends_its_processes_too(tmp_path):
+    """They would go on training for nobody."""
+    more = ("--jobs", "2", "--iterations", "100000")
+    run = subprocess.Popen(command(tmp_path, *more), cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        until = time.monotonic() + 60
+        while len(workers(run.pid)) < 2 and time.monotonic() < until:
+            time.sleep(0.05)
+        orphans = workers(run.pid)
+        assert len(orphans) == 2
+        time.sleep(1.5)
+    finally:
+        run.kill()
+        run.wait()
+    until = time.monotonic() + 10
+    while any(map(running, orphans)) and time.monotonic() < until:
+        time.sleep(0.05)
+    assert not any(map(running, orphans))
+
+
+def workers(parent):
+    """The joblib workers among the children of a process."""
+    found = []
+    for status in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            ppid = int(status.read_text().rpartition(")")[2].split()[1])
+            line = status.with_name("cmdline").read_bytes()
+        except OSError:
+            continue
+        if ppid == parent and b"popen_loky" in line:
+            found.append(int(status.parent.name))
+    return found
+
+
+def running(pid):
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+# On a cluster.
+
+
+@contextmanager
+def cluster(folder, threshold="67108864"):
+    """A scheduler and two workers on this machine, started as --help says."""
+    pytest.importorskip("distributed")
+    environment = {
+        **os.environ,
+        "MALLOC_MMAP_THRESHOLD_": "33554432",
+        "MALLOC_TRIM_THRESHOLD_": threshold,
+        "PYTHONPATH": ".",
+        "DASK_DISTRIBUTED__ADMIN__LOW_LEVEL_LOG_LENGTH": "0",
+    }
+    file = folder / "scheduler.json"
+    starts = [
+        ["scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard", "--scheduler-file", file],
+        [
+            "worker",
+            "--scheduler-file",
+            file,
+            "--nworkers",
+            "2",
+            "--nthreads",
+            "1",
+            "--no-dashboard",
+            "--host",
+            "127.0.0.1",
+        ],
+    ]
+    started = [
+        subprocess.Popen(
+            [
+                sys.executable,
+                "-m",
+                "dask",
+                *map(str, start),
+                *(["--local-directory", str(folder)] * (start[0] == "worker")),
+            ],
+            cwd=ROOT,
+            env=environment,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        for start in starts
+    ]
+    try:
+        until = time.monotonic() + 60
+        while not file.exists() and time.monotonic() < until:
+            time.sleep(0.05)
+        yield json.loads(file.read_text())["address"]
+    finally:
+        for process in reversed(started):
+            process.terminate()
+        for process in started:
+            process.wait(20)
+
+
+def test_a_cluster_of_two_workers_gives_the_same_bits(uninterrupted, tmp_path):
+    with cluster(tmp_path) as address:
+        record, told = finished(tmp_path / "results", "--dask", address)
+    assert record == uninterrupted
+    assert "will be slow" not in told
+    keys = [json.loads(line)["key"] for line in (tmp_path / "results" / "trials.jsonl").read_text().splitlines()]
+    assert len(keys) == TRAININGS
+
+
+class Client:
+    """What `fleet` asks a cluster's client."""
+
+    def __init__(self, threshold="67108864", threads=1, **there):
+        self.threshold, self.threads, self.there = threshold, threads, there
+
+    def nthreads(self):
+        return {"tcp://one": self.threads, "tcp://two": 1}
+
+    def run(self, function, *arguments):
+        return {"tcp://one": self.threshold, "tcp://two": self.threshold}
+
+    def submit(self, function, *arguments):
+        self.answer = {**function(*arguments), **self.there}
+        return self
+
+    def result(self):
+        return self.answer
+
+    def close(self):
+        pass
+
+
+@pytest.fixture
+def journal(tmp_path):
+    with Journal(tmp_path / "trials.jsonl") as journal:
+        yield journal
+
+
+def test_slow_workers_are_warned_of(journal, monkeypatch, capsys):
+    monkeypatch.setattr(fleet, "_connect", lambda address: Client("65536", 4))
+    with Fleet(journal, console(), dask="tcp://x") as cluster_fleet:
+        assert cluster_fleet.jobs == 5
+    told = capsys.readouterr().out
+    assert "2 workers have MALLOC_TRIM_THRESHOLD_=65536 and will be slow" in told
+    assert "1 workers have several threads" in told
+    monkeypatch.setattr(fleet, "_connect", lambda address: Client(None))
+    with Fleet(journal, console(), dask="tcp://x"):
+        pass
+    assert capsys.readouterr().out == ""
+
+
+def test_workers_with_other_code_are_refused(journal, monkeypatch):
+    monkeypatch.setattr(fleet, "_connect", lambda address: Client(code="0123"))
+    with Fleet(journal, console(), dask="tcp://x") as other, pytest.raises(UsageError, match="other code"):
+        other.run([QUICK], "it")
+
+
+def test_a_cluster_that_is_not_there_is_told(journal):
+    pytest.importorskip("distributed")
+    with pytest.raises(UsageError, match="no Dask scheduler answers at carrier-pigeon://7"):
+        Fleet(journal, console(), dask="carrier-pigeon://7")
+
+
+# What decides a result, and what goes wrong.
+
+
+def test_a_result_is_used_again_only_if_all_is_the_same(journal, monkeypatch, capsys):
+    def done(asked):
+        with Fleet(journal, console()) as here:
+            result = here.run([asked], "it")[asked]
+        return result, "kept" in capsys.readouterr().out
+
+    first, kept = done(QUICK)
+    assert not kept
+    assert done(QUICK) == (first, True)  # its timing, too: it was not done again
+    for change in (
+        {"seed": 1},
+        {"member": 1},
+        {"rate": 0.1},
+        {"iterations": 19},
+        {"batch_size": 50},
+        {"optimizer": "adam"},
+    ):
+        assert done(replace(QUICK, **change))[1] is False
+    circumstances = trial.circumstances("digits")
+    assert set(circumstances) == {"code", "images", "numpy", "blas", "simd", "machine"}
+    for name in circumstances:
+        other = {**circumstances, name: "other"}
+        for module in (trial, fleet):
+            monkeypatch.setattr(module, "circumstances", lambda data, other=other: other)
+        assert done(QUICK)[1] is False
+
+
+def test_the_code_that_decides_is_in_the_key(tmp_path, monkeypatch):
+    before = trial._digest_of_sources()
+    assert before == trial._digest_of_sources()
+    for name in ("minigrad/optim/adam.py", "minigrad/random.py", "datasets/idx.py", "benchmarks/net.py"):
+        assert any((ROOT / name) in ROOT.glob(pattern) for pattern in trial.SOURCES)
+    monkeypatch.setattr(trial, "SOURCES", trial.SOURCES[1:])
+    assert trial._digest_of_sources() != before
+
+
+RULES = """
+from minigrad.optim import Optimizer
+
+class Good(Optimizer):
+    def rule(self, theta, g, *, lr=0.1):
+        theta -= lr * g
+
+class Bad(Optimizer):
+    def rule(self, theta, g, *, lr=0.1, t):
+        if t == 5:
+            raise ArithmeticError("no fifth step")
+        theta -= lr * g
+"""
+
+
+def test_a_run_that_raises_is_told_and_takes_no_other_down(tmp_path, capsys):
+    from benchmarks import seeds
+
+    file = tmp_path / "mine.py"
+    file.write_text(RULES)
+    arguments = [
+        *COMPARISON[1:],
+        "--optimizers",
+        "sgd",
+        "--iterations",
+        "10",
+        "--jobs",
+        "1",
+        "--results",
+        str(tmp_path),
+    ]
+    mine = ["--optimizer", f"{file}:Good", "--optimizer", f"{file}:Bad"]
+    assert seeds.main([*arguments, *mine]) == 1
+    told = capsys.readouterr().out
+    assert "failed: Bad, seed 0 and 2 more: ArithmeticError: no fifth step (line 11)" in told
+    record = json.loads((tmp_path / "seeds-notebook.json").read_text())
+    good, sgd = sorted(record["optimizers"], key=lambda one: one["name"])
+    assert (good["name"], sgd["name"]) == ("Good", "sgd")
+    assert good["seeds"] == sgd["seeds"]  # the same rule
+    kept = [json.loads(line) for line in (tmp_path / "trials.jsonl").read_text().splitlines()]
+    failed = [line["result"]["failed"] for line in kept if "failed" in line["result"]]
+    assert failed == ["ArithmeticError: no fifth step (line 11)"] * 3
+
+    # Mended, it is another file, and is run; what did not fail before is kept.
+    file.write_text(RULES.replace("t == 5", "t == 50"))
+    assert seeds.main([*arguments, *mine]) == 0
+    assert "9 trainings, 3 of them kept" in capsys.readouterr().out
+
+
+def test_what_failed_is_tried_again(journal, monkeypatch):
+    tried = []
+
+    def fails_once(asked):
+        tried.append(asked)
+        if len(tried) == 1:
+            raise MemoryError
+        return {"accuracy": 90.0}
+
+    monkeypatch.setattr(fleet, "run", fails_once)
+    with Fleet(journal, console()) as here:
+        assert here.run([QUICK], "it") == {}
+        assert here.failed == {QUICK: "MemoryError: "}
+    with Fleet(journal, console()) as here:
+        assert here.run([QUICK], "it") == {QUICK: {"accuracy": 90.0}}
+        assert here.failed == {}
+    assert len(tried) == 2
+
+
+def test_a_worker_that_differs_from_the_others_is_not_believed():
+    wanted = trial.key(QUICK, {**trial.circumstances("digits"), "numpy": "1.0"})
+    _, result = fleet._work(QUICK, wanted)
+    assert "differs from the others: numpy" in result["failed"]
