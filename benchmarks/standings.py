@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -66,20 +66,27 @@ class Score:
 
 @dataclass(frozen=True)
 class Outcome:
-    """The whole comparison: scores from the best median down, and by how far each is ahead of the next."""
+    """The whole comparison.
+
+    Attributes:
+        scores: from the best median accuracy down.
+        ahead: by how far each but the last is ahead of the next.
+        behind: by how far each but the first is behind the first. Neighbours may all be level and yet the last not
+            be level with the first.
+        tuned: what tuning found, if the rates were chosen.
+    """
 
     scores: list[Score]
     ahead: list[Difference]
+    behind: list[Difference]
     tuned: dict[Entrant, Tuned]
 
     @property
     def ranks(self) -> list[str]:
-        """1, 2, ...; who is level with the one above has its rank, and a "=" behind it, as that one has."""
-        ranks = list(range(1, len(self.scores) + 1))
-        for i, difference in enumerate(self.ahead):
-            if difference.tie:
-                ranks[i + 1] = ranks[i]
-        return [f"{rank}=" if ranks.count(rank) > 1 else str(rank) for rank in ranks]
+        """1, 2, ...; but "1=" for all that are level with the first."""
+        level = [difference.tie for difference in self.behind]
+        first = "1=" if any(level) else "1"
+        return [first, *("1=" if tie else str(rank) for rank, tie in enumerate(level, 2))]
 
     def score(self, name: str) -> Score | None:
         """The score of an entrant, if it took part."""
@@ -87,13 +94,16 @@ class Outcome:
 
 
 def ranked(scores: Sequence[Score], tuned: dict[Entrant, Tuned]) -> Outcome:
-    """Scores by their median accuracy (of equals by the mean), and each against the next."""
+    """Scores by their median accuracy (of equals by the mean), each against the next and the first against all."""
     order = sorted(scores, key=lambda score: (-quartiles(score.accuracies)[1], -sum(score.accuracies)))
-    pairs = [
-        [a - b for a, b in zip(one.accuracies, other.accuracies, strict=True)]
-        for one, other in itertools.pairwise(order)
-    ]
-    return Outcome(order, compared(pairs), tuned)
+
+    def differences(pairs: Iterable[tuple[Score, Score]]) -> list[Difference]:
+        return compared(
+            [[a - b for a, b in zip(one.accuracies, other.accuracies, strict=True)] for one, other in pairs]
+        )
+
+    first = ((order[0], other) for other in order[1:])
+    return Outcome(order, differences(itertools.pairwise(order)), differences(first), tuned)
 
 
 # What is told.
@@ -122,7 +132,7 @@ def table(outcome: Outcome, base: Trial) -> Table:
         f"to {TARGET:g} %: iterations until {TARGET:g} % of the {along} are right (looked at every {base.watch}), the\n"
         "images seen and the seconds of training till then; a run that never gets there counts as never, and\n"
         "reached tells how many do. ahead: of the next one, the mean paired difference in points and its\n"
-        "bootstrap interval, all together at 95 % (Holm); =: a tie, 0 lies within."
+        "bootstrap interval, all together at 95 % (Holm); =: a tie, 0 lies within. 1=: level with the first."
     )
     title = f"{base.data}, {base.iterations} iterations, " + (
         "each optimizer at the rate that is best for it" if outcome.tuned else "the notebook's rates"
@@ -248,6 +258,7 @@ def record(outcome: Outcome) -> dict[str, Any]:
     return {
         "optimizers": [_record_of(rank, score) for rank, score in zip(outcome.ranks, scores, strict=True)],
         "ahead_of_the_next": [asdict(difference) | {"tie": difference.tie} for difference in outcome.ahead],
+        "behind_the_first": [asdict(difference) | {"tie": difference.tie} for difference in outcome.behind],
         "rates": {one.name: _record_of_rates(tuned) for one, tuned in outcome.tuned.items()},
         "claims": claims(outcome)[1:],
         "timing": {score.entrant.name: [result["timing"] for result in score.results] for score in scores},
@@ -303,7 +314,7 @@ def picture(outcome: Outcome, base: Trial) -> Any:
     title = "each at its best rate" if outcome.tuned else "the notebook's rates"
     axes.set(
         title=f"Test accuracy after {base.iterations} iterations, {len(scores[0].results)} seeds, {title}",
-        xlabel="percent (dots: seeds, < further left; bars: quartiles; strokes: medians; = after a rank: a tie)",
+        xlabel="percent (dots: seeds, < further left; bars: quartiles; strokes: medians; 1=: level with the first)",
     )
     return fig
 

@@ -103,7 +103,17 @@ def test_ranks_show_ties_as_ties():
     )
     assert [s.entrant.name for s in outcome.scores] == ["momentum", "adam", "sgd"]
     assert outcome.ranks == ["1=", "1=", "3"]
+    assert outcome.ahead[0] == outcome.behind[0]
     assert outcome.ahead[1].low > 1
+
+
+def test_neighbours_that_are_level_do_not_make_the_last_level_with_the_first():
+    noise = np.random.default_rng(0).normal(0, 0.2, (4, 10))
+    chain = [score(name, 97 - 0.12 * i + noise[i]) for i, name in enumerate(("sgd", "adam", "radam", "ranger"))]
+    outcome = standings.ranked(chain, {})
+    assert [difference.tie for difference in outcome.ahead] == [True] * 3
+    assert not outcome.behind[-1].tie
+    assert outcome.ranks[-1] == "4"
 
 
 def test_the_ranking_is_by_the_median_and_a_diverged_run_is_not_dropped():
@@ -127,7 +137,7 @@ def text_of(tables):
 
 def test_never_and_divergence_are_shown():
     runs = (result(97.5, reached=900), result(96.0, reached=None), result(9.8, None, None, diverged=True))
-    outcome = Outcome([Score(entrant("sgd"), 0.1, runs)], [], {})
+    outcome = Outcome([Score(entrant("sgd"), 0.1, runs)], [], [], {})
     told = text_of(standings.tables(outcome, Trial("", watch=100)))
     row = next(line for line in told.splitlines() if "SGD" in line)
     assert "diverged" in told
@@ -140,7 +150,7 @@ def test_never_and_divergence_are_shown():
 
 
 def test_seconds_and_examples_stand_beside_the_iterations():
-    outcome = Outcome([score("sgd", [97.5, 97.6], reached=900, seconds=1.25)], [], {})
+    outcome = Outcome([score("sgd", [97.5, 97.6], reached=900, seconds=1.25)], [], [], {})
     told = text_of(standings.tables(outcome, Trial("", batch_size=50)))
     row = next(line for line in told.splitlines() if "SGD" in line).split()
     assert row[row.index("900") : row.index("900") + 3] == ["900", "45k", "1.2"]
@@ -169,10 +179,10 @@ def tuned(accuracies, start=0):
 def test_claims_about_rates_are_borne_out_or_not():
     narrow, wide = tuned([90, 97, 95, 90]), tuned([90, 97, 96.5, 96.2])
     widths = {entrant("adam"): narrow, entrant("radam"): wide, entrant("lookahead"): narrow}
-    told = standings.claims(Outcome([], [], widths))
+    told = standings.claims(Outcome([], [], [], widths))
     assert "RAdam is less sensitive to the learning rate. Borne out: 1.5 decades" in told[1]
     assert "Lookahead is less sensitive to the learning rate. Not borne out: 0.5 decades" in told[2]
-    assert "Not to be told from one rate" in standings.claims(Outcome([], [], {}))[1]
+    assert "Not to be told from one rate" in standings.claims(Outcome([], [], [], {}))[1]
 
 
 def test_claims_about_schedules_are_borne_out_or_not():
@@ -182,12 +192,12 @@ def test_claims_about_schedules_are_borne_out_or_not():
     momentum, nesterov, adam = (
         score(name, without, after) for name, after in (("momentum", better), ("nesterov", level), ("adam", level))
     )
-    told = standings.claims(Outcome([momentum, nesterov, adam], [], {}))
+    told = standings.claims(Outcome([momentum, nesterov, adam], [], [], {}))
     assert "Borne out for Momentum: a cosine schedule gains +0.52" in told[3]
     assert "Not borne out for Nesterov" in told[3]
     assert "lazy about the schedule. Borne out" in told[4]
     eager = score("adam", without, better)
-    assert "lazy about the schedule. Not borne out" in standings.claims(Outcome([momentum, eager], [], {}))[4]
+    assert "lazy about the schedule. Not borne out" in standings.claims(Outcome([momentum, eager], [], [], {}))[4]
 
 
 # Choosing the rates.
