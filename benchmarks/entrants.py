@@ -115,16 +115,32 @@ def entrant(spec: str) -> Entrant:
     known = ENTRANTS | REPLAYS
     if spec in known:
         return known[spec]
-    path, colon, name = spec.rpartition(":")
-    if not colon or not path.endswith(".py"):
-        if spec.endswith(".py"):
-            raise UsageError(f"{spec}: say which class, as {spec}:Mine")
-        near = difflib.get_close_matches(spec.lower(), known, n=1)
-        hint = f" (did you mean {near[0]}?)" if near else ""
-        raise UsageError(f"there is no optimizer {spec!r}{hint}: there are {', '.join(known)}, or path/to/mine.py:Mine")
-    file = Path(path).expanduser().absolute()
+    file, name = file_and_name(spec, known, "optimizer", "class", "Mine")
     rule = _optimizer_class(load_file(file), file, name)
     return Entrant(name, name, rule, *GUESTS[0], spec=f"{file}:{name}")
+
+
+def file_and_name(spec: str, known: Iterable[str], kind: str, what: str, example: str) -> tuple[Path, str]:
+    """The two halves of ``path/to/mine.py:Mine``, which is none of the `known` names.
+
+    Args:
+        spec: what was asked for.
+        known: the names that there are.
+        kind: what they are names of, for the message.
+        what, example: what is wanted from the file, and how it may be called.
+
+    Raises:
+        UsageError: it is not of that form.
+    """
+    path, colon, name = spec.rpartition(":")
+    if colon and path.endswith(".py"):
+        return Path(path).expanduser().absolute(), name
+    if spec.endswith(".py"):
+        raise UsageError(f"{spec}: say which {what}, as {spec}:{example}")
+    names = list(known)
+    near = difflib.get_close_matches(spec.lower(), names, n=1)
+    hint = f" (did you mean {near[0]}?)" if near else ""
+    raise UsageError(f"there is no {kind} {spec!r}{hint}: there are {', '.join(names)}, or path/to/mine.py:{example}")
 
 
 def load_file(file: Path) -> ModuleType:

@@ -12,13 +12,11 @@ from minigrad.
 
 from __future__ import annotations
 
-import difflib
 import inspect
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy
@@ -26,7 +24,7 @@ from numpy import ndarray
 
 import minigrad
 from benchmarks import UsageError
-from benchmarks.entrants import explain, load_file
+from benchmarks.entrants import explain, file_and_name, load_file
 from minigrad.tensor import Tensor
 
 Function = Callable[[Tensor, Tensor], Tensor]
@@ -291,14 +289,7 @@ def surface(spec: str, x_range: tuple[float, float] = (-3, 3), y_range: tuple[fl
     """
     if spec in SURFACES:
         return replace(SURFACES[spec], spec=spec)
-    path, colon, name = spec.rpartition(":")
-    if not colon or not path.endswith(".py"):
-        if spec.endswith(".py"):
-            raise UsageError(f"{spec}: say which function, as {spec}:f")
-        near = difflib.get_close_matches(spec.lower(), SURFACES, n=1)
-        hint = f" (did you mean {near[0]}?)" if near else ""
-        raise UsageError(f"there is no surface {spec!r}{hint}: there are {', '.join(SURFACES)}, or path/to/mine.py:f")
-    file = Path(path).expanduser().absolute()
+    file, name = file_and_name(spec, SURFACES, "surface", "function", "f")
     module = load_file(file)
     function = getattr(module, name, None)
     if not callable(function):

@@ -115,13 +115,7 @@ def _parser() -> options.Parser:
     usual = net.Settings()
     parser = options.Parser("mnist", "The notebook's comparison of optimizers on MNIST, its figures beside ours.")
     parser.add_argument("--optimizers", default=",".join(RUNS), metavar="NAME,...", help="(default: %(default)s)")
-    parser.add_argument(
-        "--optimizer",
-        action="append",
-        default=[],
-        metavar="FILE.py:CLASS",
-        help="another one that joins them: a class of your own (may be given again)",
-    )
+    parser.add_own_optimizer()
     parser.add_named("--lr", options.rate, "RATE", "another learning rate for one of them")
     parser.add_seed()
     parser.add_argument("--iterations", type=options.positive, default=usual.iterations, help="(default: %(default)s)")

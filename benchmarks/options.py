@@ -28,6 +28,11 @@ class Parser(argparse.ArgumentParser):
         metavar, told = f"NAME={value}", f"{help} (may be given again)"
         self.add_argument(flag, action="append", default=[], type=named(kind), metavar=metavar, help=told)
 
+    def add_own_optimizer(self) -> None:
+        """--optimizer: a list of FILE.py:CLASS."""
+        told = "another one that joins them: a class of your own (may be given again)"
+        self.add_argument("--optimizer", action="append", default=[], metavar="FILE.py:CLASS", help=told)
+
     def add_seed(self) -> None:
         """--seed."""
         self.add_argument("--seed", type=seed, default=0, help="of weights and mini-batches (default: 0)")

@@ -98,13 +98,7 @@ def _parser() -> options.Parser:
     parser.add_argument(
         "--optimizers", metavar="NAME,...", help="(default: all, and the notebook's cell 14 on its track)"
     )
-    parser.add_argument(
-        "--optimizer",
-        action="append",
-        default=[],
-        metavar="FILE.py:CLASS",
-        help="another one that joins them: a class of your own (may be given again)",
-    )
+    parser.add_own_optimizer()
     parser.add_argument("--iterations", type=options.positive, default=usual.iterations, help="(default: %(default)s)")
     parser.add_argument("--batch-size", type=options.positive, default=usual.batch_size, help="(default: %(default)s)")
     parser.add_data()

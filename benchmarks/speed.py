@@ -119,9 +119,7 @@ def _parser() -> Parser:
     parser.add_argument("--threads", default="1,2", metavar="N,..", help="numbers of threads (default: 1,2)")
     parser.add_argument("--rounds", type=positive, metavar="N", help="how often each is timed (default: 20; quick: 3)")
     parser.add_argument("--optimizers", default="", metavar="O,..", help="some of minigrad's (default: all)")
-    parser.add_argument(
-        "--optimizer", action="append", default=[], metavar="FILE:CLASS", help="one of your own; may be repeated"
-    )
+    parser.add_own_optimizer()
     parser.add_seed()
     parser.add_backend()
     parser.add_results()

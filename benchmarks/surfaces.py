@@ -114,13 +114,7 @@ def _parser() -> options.Parser:
         help=f"race on this one: {', '.join(RACES)}, {INSIDE_ON}, or FILE.py:FUNCTION (may be given again)",
     )
     parser.add_argument("--optimizers", default=",".join(RACERS), metavar="NAME,...", help="(default: %(default)s)")
-    parser.add_argument(
-        "--optimizer",
-        action="append",
-        default=[],
-        metavar="FILE.py:CLASS",
-        help="another one that joins them: a class of your own (may be given again)",
-    )
+    parser.add_own_optimizer()
     parser.add_named("--lr", options.rate, "RATE", "another learning rate for one of them")
     parser.add_argument("--start", type=_start, metavar="X,Y", help="where the race starts")
     parser.add_argument("--steps", type=options.positive, metavar="N", help="how long it is")
