@@ -133,14 +133,14 @@ def positive_part(a: Array) -> Array:
     return numpy.maximum(a, _zeros(a.shape[-1:], a.dtype) if type(a) is numpy.ndarray else 0)
 
 
-def row_maxima(a: Array) -> Array:
-    """The largest elements along the last axis of the matrix `a` (n, m): (n,).
+def maxima(a: Array, axis: int) -> Array:
+    """The largest elements of `a` along `axis`, which is kept, with length 1.
 
-    Along a short axis NumPy compares one by one, across rows many at once; it pays to transpose first.
+    Along the short last axis of a matrix NumPy compares one by one, across rows many at once; it pays to transpose.
     """
-    if type(a) is numpy.ndarray and a.shape[1] <= 128:
-        return numpy.ascontiguousarray(a.T).max(axis=0)
-    return a.max(axis=1)
+    if type(a) is numpy.ndarray and a.ndim == 2 and axis in (1, -1) and 0 < a.shape[1] <= 128:
+        return numpy.ascontiguousarray(a.T).max(axis=0)[:, None]
+    return a.max(axis=axis, keepdims=True)
 
 
 def sums(a: Array, axis: Any, keepdims: bool = False, out: Array | None = None) -> Array:

@@ -76,7 +76,7 @@ def div(a: Array, b: Array) -> Array:
     lambda g, y, a, b: g * y * log(where(a > 0, a, 1.0)),  # at a = 0, y log a tends to 0
 )
 def pow(a: Array, b: Array) -> Array:
-    """A to the power b, elementwise (a must be positive for the gradient of b)."""
+    """a to the power b, elementwise (a must be positive for the gradient of b)."""
     return a**b
 
 
@@ -98,7 +98,7 @@ def neg(a: Array) -> Array:
 
 @operation(lambda g, y, a: g * y)
 def exp(a: Array) -> Array:
-    """E to the power a."""
+    """e to the power a."""
     return numpy.exp(a)
 
 
@@ -431,7 +431,7 @@ def _matmul(a: Array, b: Array) -> Array:
     writes(lambda g, y, x, weight, bias=None, out=None: _column_sums(_rows(g), out)),
 )
 def linear(x: Array, weight: Array, bias: Array | None = None) -> Array:
-    """X @ weight.T + bias: x (..., n), weight (m, n), bias (m,) or None; the result is (..., m)."""
+    """x @ weight.T + bias: x (..., n), weight (m, n), bias (m,) or None; the result is (..., m)."""
     if x.ndim == 0 or weight.ndim != 2 or x.shape[-1] != weight.shape[1]:
         raise ShapeError(
             f"linear: input of shape {x.shape} does not fit weight of shape {weight.shape}: the last axes must be equal"
@@ -468,8 +468,7 @@ def softmax(a: Any, dim: int = -1) -> Any:
 def log_softmax(a: Array, dim: int = -1) -> Array:
     """a - log(sum of exp(a)) along `dim`, with the largest element taken out first so that nothing overflows."""
     dim = _checked("log_softmax", a, dim)
-    rows = a.ndim == 2 and dim in (1, -1) and a.shape[1]
-    shifted = a - (backend.row_maxima(a)[:, None] if rows else a.max(axis=dim, keepdims=True))
+    shifted = a - backend.maxima(a, dim)
     return shifted - numpy.log(backend.sums(numpy.exp(shifted), dim, True))
 
 

@@ -201,7 +201,7 @@ class Linear(Module):
         self.bias = Parameter(draw(-bound, bound, (out_features,), dtype)) if bias else None
 
     def forward(self, x: Tensor) -> Tensor:
-        """X (..., in_features) gives (..., out_features)."""
+        """x (..., in_features) gives (..., out_features)."""
         return ops.linear(x, self.weight, self.bias) if self.bias is not None else ops.linear(x, self.weight)
 
     def extra_repr(self) -> str:
