@@ -45,7 +45,12 @@ COLORS = {
     ("minigrad", ""): style.BLUE,
     ("torch", ""): style.VERMILLION,
     ("torch", "fused"): style.ORANGE,
+    ("jax", ""): style.GREEN,
+    ("jax", "epoch"): style.SKY,
+    ("autograd", ""): style.PURPLE,
+    ("sklearn", ""): style.GREY,
 }
+"""Each library's colour, in these pictures and in those of `benchmarks.speed`."""
 
 
 def print_table(

@@ -47,17 +47,6 @@ BUSY = 0.1
 CUT = 4
 """Pictures of training steps end at so many times minigrad's longest."""
 
-COLORS = {
-    ("minigrad", ""): style.BLUE,
-    ("torch", ""): style.VERMILLION,
-    ("torch", "fused"): style.ORANGE,
-    ("jax", ""): style.GREEN,
-    ("jax", "epoch"): style.SKY,
-    ("autograd", ""): style.PURPLE,
-    ("sklearn", ""): style.GREY,
-}
-"""Each library's colour in pictures."""
-
 Record = dict[str, Any]
 
 
@@ -380,7 +369,7 @@ def draw_step(records: Sequence[Record]) -> Any:
         for rule in rules:
             group = [r for r in bars if r["threads"] == count and r["rule"] == rule]
             for r in group:
-                drawn = axis.barh(place, r["median"], 0.85, color=COLORS[r["peer"], r["way"]])
+                drawn = axis.barh(place, r["median"], 0.85, color=scaling.COLORS[r["peer"], r["way"]])
                 seen.setdefault(r["label"], drawn)
                 axis.plot([r["low"], r["high"]], [place, place], color=style.BLACK, lw=0.8)
                 _write_figure(axis, r, place, end)
