@@ -34,7 +34,18 @@ from minigrad.ops import (
 )
 from minigrad.random import manual_seed
 from minigrad.serialization import CheckpointError, load, save
-from minigrad.tensor import ShapeError, Tensor, bool_, float32, float64, grad, int64, is_grad_enabled, no_grad
+from minigrad.tensor import (
+    ShapeError,
+    Tensor,
+    bool_,
+    enable_grad,
+    float32,
+    float64,
+    grad,
+    int64,
+    is_grad_enabled,
+    no_grad,
+)
 
 bool = bool_
 __version__ = "0.1.0"
@@ -53,6 +64,7 @@ __all__ = [
     "cos",
     "cuda",
     "device",
+    "enable_grad",
     "exp",
     "flatten",
     "float32",

@@ -182,3 +182,18 @@ def to_device(array: Array, where: device | str) -> Array:
 def to_numpy(array: Array) -> numpy.ndarray:
     """`array` as a NumPy array, copied from the GPU if it lives there."""
     return numpy.asarray(to_device(array, CPU))
+
+
+def plain(value: Any, dtype: Any = None, what: str = "a tensor") -> Array:
+    """`value` as an array of numbers."""
+    if is_array(value):
+        return value if dtype is None else value.astype(dtype)
+    try:
+        array = numpy.asarray(value)
+    except ValueError:
+        raise ValueError("a tensor is made from lists of equal length, not from ragged ones") from None
+    if array.dtype.kind not in "biuf":
+        raise TypeError(f"{what} holds numbers, not {array.dtype} from {type(value).__name__}")
+    if dtype is None and array.dtype == numpy.float64 and not isinstance(value, (numpy.ndarray, numpy.generic)):
+        return array.astype(numpy.float32)
+    return array if dtype is None else array.astype(dtype)

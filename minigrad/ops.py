@@ -36,8 +36,8 @@ from minigrad.tensor import (
 
 
 @operation(
-    lambda g, y, a, b: g,
-    lambda g, y, a, b: g,
+    lambda g, _y, _a, _b: g,
+    lambda g, _y, _a, _b: g,
 )
 def add(a: Array, b: Array) -> Array:
     """a + b, elementwise."""
@@ -45,8 +45,8 @@ def add(a: Array, b: Array) -> Array:
 
 
 @operation(
-    lambda g, y, a, b: g,
-    lambda g, y, a, b: -g,
+    lambda g, _y, _a, _b: g,
+    lambda g, _y, _a, _b: -g,
 )
 def sub(a: Array, b: Array) -> Array:
     """a - b, elementwise."""
@@ -54,8 +54,8 @@ def sub(a: Array, b: Array) -> Array:
 
 
 @operation(
-    lambda g, y, a, b: g * b,
-    lambda g, y, a, b: g * a,
+    lambda g, _y, _a, b: g * b,
+    lambda g, _y, a, _b: g * a,
 )
 def mul(a: Array, b: Array) -> Array:
     """a * b, elementwise."""
@@ -63,8 +63,8 @@ def mul(a: Array, b: Array) -> Array:
 
 
 @operation(
-    lambda g, y, a, b: g / b,
-    lambda g, y, a, b: -g * y / b,
+    lambda g, _y, _a, b: g / b,
+    lambda g, y, _a, b: -g * y / b,
 )
 def div(a: Array, b: Array) -> Array:
     """a / b, elementwise."""
@@ -72,8 +72,8 @@ def div(a: Array, b: Array) -> Array:
 
 
 @operation(
-    lambda g, y, a, b: g * b * a ** _exponent_less_one(b),
-    lambda g, y, a, b: g * y * log(where(a > 0, a, 1.0)),  # at a = 0, y log a tends to 0
+    lambda g, _y, a, b: g * b * a ** _exponent_less_one(b),
+    lambda g, y, a, _b: g * y * log(where(a > 0, a, 1.0)),  # at a = 0, y log a tends to 0
 )
 def pow(a: Array, b: Array) -> Array:
     """a to the power b, elementwise (a must be positive for the gradient of b)."""
@@ -87,7 +87,7 @@ def _exponent_less_one(b: Any) -> Any:
     return b - 1 if b else 0
 
 
-@operation(lambda g, y, a: -g)
+@operation(lambda g, _y, _a: -g)
 def neg(a: Array) -> Array:
     """-a."""
     return -a
@@ -96,56 +96,56 @@ def neg(a: Array) -> Array:
 # Functions of one number.
 
 
-@operation(lambda g, y, a: g * y)
+@operation(lambda g, y, _a: g * y)
 def exp(a: Array) -> Array:
     """e to the power a."""
     return numpy.exp(a)
 
 
-@operation(lambda g, y, a: g / a)
+@operation(lambda g, _y, a: g / a)
 def log(a: Array) -> Array:
     """The natural logarithm."""
     return numpy.log(a)
 
 
-@operation(lambda g, y, a: g / (2 * y))
+@operation(lambda g, y, _a: g / (2 * y))
 def sqrt(a: Array) -> Array:
     """The square root."""
     return numpy.sqrt(a)
 
 
-@operation(lambda g, y, a: g * cos(a))
+@operation(lambda g, _y, a: g * cos(a))
 def sin(a: Array) -> Array:
     """The sine, of radians."""
     return numpy.sin(a)
 
 
-@operation(lambda g, y, a: -g * sin(a))
+@operation(lambda g, _y, a: -g * sin(a))
 def cos(a: Array) -> Array:
     """The cosine, of radians."""
     return numpy.cos(a)
 
 
-@operation(lambda g, y, a: g * (1 - y * y))
+@operation(lambda g, y, _a: g * (1 - y * y))
 def tanh(a: Array) -> Array:
     """The hyperbolic tangent."""
     return numpy.tanh(a)
 
 
-@operation(lambda g, y, a: g * y * (1 - y))
+@operation(lambda g, y, _a: g * y * (1 - y))
 def sigmoid(a: Array) -> Array:
     """1 / (1 + exp(-a)), by exp of -|a|, which cannot overflow; small results keep their digits."""
     e = numpy.exp(-numpy.absolute(a))
     return get_array_module(a).where(a >= 0, 1, e) / (1 + e)
 
 
-@operation(lambda g, y, a: g * (y > 0))
+@operation(lambda g, y, _a: g * (y > 0))
 def relu(a: Array) -> Array:
     """max(a, 0); its derivative at 0 is taken as 0, as in PyTorch."""
     return backend.positive_part(a)
 
 
-@operation(lambda g, y, a: g * sign(a))
+@operation(lambda g, _y, a: g * sign(a))
 def abs(a: Array) -> Array:
     """The absolute value; its derivative at 0 is taken as 0."""
     return numpy.absolute(a)
@@ -157,8 +157,8 @@ def sign(a: Any) -> Any:
 
 
 @operation(
-    lambda g, y, a, b: g * (a >= b),
-    lambda g, y, a, b: g * (b > a),
+    lambda g, _y, a, b: g * (a >= b),
+    lambda g, _y, a, b: g * (b > a),
 )
 def maximum(a: Array, b: Array) -> Array:
     """The larger of a and b, elementwise; where they are equal, the gradient goes to a."""
@@ -177,8 +177,8 @@ def where(condition: Any, a: Any, b: Any) -> Any:
 
 
 @operation(
-    lambda g, y, a, b, condition: where(condition, g, 0.0),
-    lambda g, y, a, b, condition: where(condition, 0.0, g),
+    lambda g, _y, _a, _b, condition: where(condition, g, 0.0),
+    lambda g, _y, _a, _b, condition: where(condition, 0.0, g),
 )
 def _where(a: Array, b: Array, condition: Array) -> Array:
     return get_array_module(condition).where(condition, a, b)
@@ -187,7 +187,7 @@ def _where(a: Array, b: Array, condition: Array) -> Array:
 # Shape.
 
 
-@operation(lambda g, y, a, shape: g.reshape(a.shape))
+@operation(lambda g, _y, _a, shape: g.reshape(_a.shape), view=True)
 def _reshape(a: Array, shape: tuple[int, ...]) -> Array:
     if math.prod(shape) != a.size and -1 not in shape:
         raise ShapeError(f"reshape: {a.size} elements of shape {a.shape} do not fit shape {shape}")
@@ -208,29 +208,32 @@ def flatten(a: Any, start_dim: int = 0, end_dim: int = -1) -> Any:
     return _reshape(a, (*a.shape[:start], math.prod(a.shape[start : end + 1]), *a.shape[end + 1 :]))
 
 
-@operation(lambda g, y, a, dim0, dim1: transpose(g, dim0, dim1))
+@operation(lambda g, _y, _a, dim0, dim1: transpose(g, dim0, dim1), view=True)
 def transpose(a: Array, dim0: int, dim1: int) -> Array:
     """Swap two axes."""
     return a.swapaxes(dim0, dim1)
 
 
-@operation(lambda g, y, a: g.T)
+@operation(lambda g, _y, _a: g.T, view=True, name="T")
 def _reverse_axes(a: Array) -> Array:
     return a.T
 
 
-@operation(lambda g, y, a, shape: g)
+@operation(lambda g, _y, _a, shape: g, view=True)
 def broadcast_to(a: Array, shape: tuple[int, ...]) -> Array:
     """Repeat along new or one-element axes until the shape is `shape`."""
     return get_array_module(a).broadcast_to(a, shape)
 
 
-@operation(lambda g, y, a, index: _scatter(g, a.shape, index))
+@operation(lambda g, _y, _a, index: _scatter(g, _a.shape, index), view=True)
 def _getitem(a: Array, index: Any) -> Array:
-    return a[index]
+    part = a[index]
+    if isinstance(part, numpy.generic):  # NumPy copies a single element: with an Ellipsis it is a view, as in PyTorch
+        return a[(*index, ...) if isinstance(index, tuple) else (index, ...)]
+    return part
 
 
-@operation(lambda g, y, a, shape, index: _getitem(g, index))
+@operation(lambda g, _y, _a, shape, index: _getitem(g, index))
 def _scatter(a: Array, shape: tuple[int, ...], index: Any) -> Array:
     """Zeros of `shape`, with `a` added at `index`: where an index comes twice, both are added."""
     xp = get_array_module(a)
@@ -291,8 +294,8 @@ def stack(tensors: Sequence[Any], dim: int = 0) -> Any:
 def _cat_of(count: int) -> Operation:
     """The operation that joins `count` inputs (an operation has one backward for each)."""
 
-    def cut(i: int, g: Any, y: Any, *inputs_and_dim: Any) -> Any:
-        *inputs, dim = inputs_and_dim
+    def cut(i: int, g: Any, _y: Any, *_inputs_and_dim: Any) -> Any:
+        *inputs, dim = _inputs_and_dim
         start = builtins.sum(x.shape[dim] for x in inputs[:i])
         return _getitem(g, (slice(None),) * (dim % g.ndim) + (slice(start, start + inputs[i].shape[dim]),))
 
@@ -303,12 +306,12 @@ def _cat_of(count: int) -> Operation:
     return Operation(cat, [functools.partial(cut, i) for i in range(count)])
 
 
-@operation(lambda g, y, a, dtype: _astype(g, a.dtype))
+@operation(lambda g, _y, _a, dtype: _astype(g, _a.dtype), name="to")
 def _astype(a: Array, dtype: Any) -> Array:
     return a.astype(dtype)
 
 
-@operation(lambda g, y, a, where: _to_device(g, backend.device_of(a.data if isinstance(a, Tensor) else a)))
+@operation(lambda g, _y, _a, where: _to_device(g, backend.device_of(_array(_a))), name="to")
 def _to_device(a: Array, where: backend.device) -> Array:
     return backend.to_device(a, where)
 
@@ -321,7 +324,7 @@ def sum(a: Any, dim: int | tuple[int, ...] | None = None, keepdim: bool = False)
     return _sum(a, _checked("sum", a, dim), keepdim)
 
 
-@operation(lambda g, y, a, dim, keepdim: broadcast_to(_with_axes(g, a.shape, dim, keepdim), a.shape))
+@operation(lambda g, _y, _a, dim, keepdim: broadcast_to(_with_axes(g, _a.shape, dim, keepdim), _a.shape))
 def _sum(a: Array, dim: Any, keepdim: bool) -> Array:
     return backend.sums(a, dim, keepdim)
 
@@ -357,7 +360,7 @@ def max(a: Any, dim: int | None = None, keepdim: bool = False) -> Any:
     return reshape(values, *indices.shape), Tensor(indices)
 
 
-@operation(lambda g, y, a: g * _share_of_max(a))
+@operation(lambda g, _y, a: g * _share_of_max(a), name="max")
 def _max_of_all(a: Array) -> Array:
     return a.max()
 
@@ -418,17 +421,17 @@ def matmul(a: Any, b: Any) -> Any:
 
 
 @operation(
-    lambda g, y, a, b: _matmul(g, transpose(b, -1, -2)),
-    lambda g, y, a, b: _matmul(transpose(a, -1, -2), g),
+    lambda g, _y, _a, b: _matmul(g, transpose(b, -1, -2)),
+    lambda g, _y, a, _b: _matmul(transpose(a, -1, -2), g),
 )
 def _matmul(a: Array, b: Array) -> Array:
     return a @ b
 
 
 @operation(
-    lambda g, y, x, weight, bias=None: g @ weight,
-    writes(lambda g, y, x, weight, bias=None, out=None: _product(_rows(g).T, _rows(x), out)),
-    writes(lambda g, y, x, weight, bias=None, out=None: _column_sums(_rows(g), out)),
+    lambda g, _y, _x, weight, _bias=None: g @ weight,
+    writes(lambda g, _y, x, _weight, _bias=None, out=None: _product(_rows(g).T, _rows(x), out)),
+    writes(lambda g, _y, _x, _weight, _bias=None, out=None: _column_sums(_rows(g), out)),
 )
 def linear(x: Array, weight: Array, bias: Array | None = None) -> Array:
     """x @ weight.T + bias: x (..., n), weight (m, n), bias (m,) or None; the result is (..., m)."""
@@ -464,7 +467,7 @@ def softmax(a: Any, dim: int = -1) -> Any:
     return exp(log_softmax(a, dim))
 
 
-@operation(lambda g, y, a, dim=-1: g - exp(y) * sum(g, dim, True))
+@operation(lambda g, y, _a, dim=-1: g - exp(y) * sum(g, dim, True))
 def log_softmax(a: Array, dim: int = -1) -> Array:
     """a - log(sum of exp(a)) along `dim`, with the largest element taken out first so that nothing overflows."""
     dim = _checked("log_softmax", a, dim)
@@ -472,19 +475,19 @@ def log_softmax(a: Array, dim: int = -1) -> Array:
     return shifted - numpy.log(backend.sums(numpy.exp(shifted), dim, True))
 
 
-@operation(lambda g, y, log_p, labels: _put_in_rows(-g, log_p.shape, labels))
+@operation(lambda g, _y, _log_p, labels: _put_in_rows(-g, _log_p.shape, labels))
 def nll(log_p: Array, labels: Array) -> Array:
     """-log_p[i, labels[i]] for every row i: log_p (N, C), labels (N,) of integers from 0 to C - 1; gives (N,)."""
     return -log_p[get_array_module(log_p).arange(len(labels)), labels]
 
 
-@operation(lambda g, y, log_p, labels: _put_in_rows(g * (-1 / len(labels)), log_p.shape, labels))
+@operation(lambda g, _y, _log_p, labels: _put_in_rows(g * (-1 / len(labels)), _log_p.shape, labels))
 def mean_nll(log_p: Array, labels: Array) -> Array:
     """The mean of `nll` over the rows: the same in one operation, since every training step takes it."""
     return backend.sums(log_p[get_array_module(log_p).arange(len(labels)), labels], 0) * (-1 / len(labels))
 
 
-@operation(lambda g, y, a, shape, labels: -nll(g, labels))
+@operation(lambda g, _y, _a, shape, labels: -nll(g, labels))
 def _put_in_rows(a: Array, shape: tuple[int, int], labels: Array) -> Array:
     """Zeros of `shape`, with a[i] in row i at column labels[i]."""
     xp = get_array_module(a)
@@ -528,29 +531,30 @@ def _to(a: Tensor, *targets: Any, device: Any = None, dtype: Any = None) -> Tens
     return a
 
 
-def _in_place(name: str, op: Any) -> Any:
-    """``a += b`` and the like: the tensor itself changes, as PyTorch's does, unless the result is to be recorded.
+def _array(a: Any) -> Array:
+    return a.data if isinstance(a, Tensor) else a
 
-    What was recorded with the old values keeps them, and stays right.
+
+def _in_place(name: str, op: Any) -> Any:
+    """``a += b`` and the like: the elements of `a` change, and so does every tensor that looks into its memory.
+
+    Only where the result is to be recorded, `a` becomes a new tensor instead.
     """
 
     def method(a: Tensor, b: Any) -> Tensor:
-        recorded = is_grad_enabled() and (a.requires_grad or (isinstance(b, Tensor) and b.requires_grad))
-        if recorded:
+        if is_grad_enabled() and (a.requires_grad or (isinstance(b, Tensor) and b.requires_grad)):
             if a.is_leaf and a.requires_grad:
                 raise RuntimeError(
                     f"{name} would change a leaf that requires gradients (shape {a.shape}): "
                     "do it under no_grad(), or write it as a new tensor"
                 )
             return op(a, b)
-        if not a.is_leaf:  # its own backward may look at its values
-            raise RuntimeError(f"{name} would change a recorded result (shape {a.shape}): detach() it first")
-        values = op(a.data, b.data if isinstance(b, Tensor) else b)
+        values = op(a.detach(), b).data
         if values.shape != a.shape:
             raise ShapeError(f"{name}: the result has shape {values.shape}, the tensor {a.shape}")
         if not numpy.can_cast(values.dtype, a.dtype, "same_kind"):
             raise TypeError(f"{name}: the result is {values.dtype}, which the tensor, of {a.dtype}, cannot hold")
-        a.set_data(values.astype(a.dtype, copy=False))
+        a.write(values)
         return a
 
     method.__name__ = method.__qualname__ = name
@@ -588,6 +592,7 @@ def _install() -> None:
         "__isub__": _in_place("-=", sub),
         "__imul__": _in_place("*=", mul),
         "__itruediv__": _in_place("/=", div),
+        "__ipow__": _in_place("**=", pow),
         "__abs__": abs,
         "__getitem__": getitem,
         "exp": exp,

@@ -13,9 +13,10 @@ import functools
 import inspect
 import itertools
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import types
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from heapq import heappop, heappush
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy
 from numpy import ndarray
@@ -30,13 +31,8 @@ bool_ = numpy.dtype("bool")
 
 _tape_order = itertools.count(1)
 """Numbers operations as they are recorded. An operation's inputs were made before it, so going through the
-numbers downwards visits every operation after all the ones that used its result. Optimizers draw a number
-too, when they change parameters in place: an operation recorded earlier must not be differentiated later."""
-
-
-def next_on_tape() -> int:
-    """A number later than those of all operations recorded so far."""
-    return next(_tape_order)
+numbers downwards visits every operation after all the ones that used its result. A change in place draws a number
+too (see `Memory`)."""
 
 
 class _Mode(threading.local):
@@ -47,27 +43,82 @@ _mode = _Mode()
 
 
 class no_grad:
-    """Record nothing inside a ``with`` block, or inside a function it decorates (PyTorch's ``no_grad``)."""
+    """Record nothing inside a ``with`` block, or inside the function it decorates (PyTorch's ``no_grad``).
 
-    def __init__(self) -> None:
-        self._before: list[bool] = []  # one for each block entered: the same object may be entered twice
+    ``@no_grad()`` and ``@no_grad`` both decorate. Inside a generator or a coroutine nothing is recorded whenever it
+    runs; what happens between, in the code that uses it, is recorded as usual.
+
+    Raises:
+        TypeError: what it is to decorate cannot be called, or is an asynchronous generator.
+    """
+
+    recording: ClassVar[bool] = False  # inside
+    _before: list[bool]  # what was the case outside, for each block entered: the same object may be entered twice
+
+    def __new__(cls, function: Callable[..., Any] | None = None) -> Any:
+        """A block, or, given a function, that function decorated."""
+        block = super().__new__(cls)
+        block._before = []
+        return block if function is None else block(function)
 
     def __enter__(self) -> None:
         self._before.append(_mode.recording)
-        _mode.recording = False
+        _mode.recording = self.recording
 
     def __exit__(self, *exception: object) -> None:
         _mode.recording = self._before.pop()
 
     def __call__(self, function: Callable[..., Any]) -> Callable[..., Any]:
         """As a decorator."""
+        block = type(self)
+        if not callable(function) or inspect.isasyncgenfunction(function):
+            raise TypeError(f"{block.__name__}() decorates a function, not {function!r}: use it in a with block")
+        if inspect.isgeneratorfunction(function):
 
-        @functools.wraps(function)
-        def quiet(*args: Any, **kwargs: Any) -> Any:
-            with no_grad():
-                return function(*args, **kwargs)
+            @functools.wraps(function)
+            def inside(*args: Any, **kwargs: Any) -> Any:
+                return _driven(function(*args, **kwargs), block)
 
-        return quiet
+        elif inspect.iscoroutinefunction(function):
+
+            @functools.wraps(function)
+            async def inside(*args: Any, **kwargs: Any) -> Any:
+                return await types.coroutine(_driven)(function(*args, **kwargs), block)
+
+        else:
+
+            @functools.wraps(function)
+            def inside(*args: Any, **kwargs: Any) -> Any:
+                with block():
+                    return function(*args, **kwargs)
+
+        return inside
+
+
+class enable_grad(no_grad):
+    """Record inside a ``with`` block, or the function it decorates, also where `no_grad` is in force around it."""
+
+    recording = True
+
+
+def _driven(running: Any, block: type[no_grad]) -> Generator[Any, Any, Any]:
+    """Run a generator or a coroutine, entering `block` only while its own code runs."""
+    resume, value = running.send, None
+    while True:
+        try:
+            with block():
+                yielded = resume(value)
+        except StopIteration as stop:
+            return stop.value
+        try:
+            value = yield yielded
+            resume = running.send
+        except GeneratorExit:
+            with block():
+                running.close()
+            raise
+        except BaseException as error:  # what is thrown in belongs to the generator inside
+            value, resume = error, running.throw
 
 
 def is_grad_enabled() -> bool:
@@ -75,51 +126,47 @@ def is_grad_enabled() -> bool:
     return _mode.recording
 
 
-class Home:
-    """Where an optimizer laid a parameter: a view of its vector theta, and beside it the view of its vector g.
+class Memory:
+    """Notes when the values in one piece of memory were last changed in place.
 
-    A parameter is at home as long as its ``data`` is this very view; gradients are then written straight into
-    `g`. When ``data`` has been replaced (by assignment, ``.to()`` or another optimizer) the home is void, and
-    the optimizer, which looks before each step, lays the parameter anew.
+    All tensors that look into the memory (views, what `Tensor.detach` returns) share one. An operation recorded
+    before the change cannot be differentiated after it, if its derivative needs the values that were there.
     """
 
-    __slots__ = ("changed", "g", "shown", "start", "theta", "vectors")
+    __slots__ = ("changed",)
+
+    latest: ClassVar[int] = 0  # when anything was last changed: what was recorded later needs no closer look
+
+    def __init__(self, changed: int = 0) -> None:
+        self.changed = changed  # the number on the tape
+
+    @staticmethod
+    def change(memories: Iterable[Memory]) -> None:
+        """Note that the values in these are changed now."""
+        Memory.latest = now = next(_tape_order)
+        for memory in memories:
+            memory.changed = now
+
+
+class Home:
+    """The place of a parameter in an optimizer: a view of its vector theta, and beside it the view of its vector g.
+
+    It is valid as long as the parameter's array is this very view; gradients are then written straight into `g`.
+    When the array has been replaced (by assignment, ``.to()`` or another optimizer), the optimizer, which checks
+    before each step, lays its parameters anew.
+    """
+
+    __slots__ = ("g", "start", "theta", "vectors")
 
     def __init__(self, theta: Array, g: Array, start: int, vectors: Callable[[], Any]) -> None:
         self.theta = theta
         self.g = g
         self.start = start  # the place of its first element in the vectors
         self.vectors = vectors  # a weak reference to what holds them
-        self.changed = 0  # the number on the tape at which theta was last changed in place
-        self.shown = False  # whether someone was given a look at g since it was last forgotten
-
-
-def mark_changed(home: Home) -> None:
-    """Note that a parameter was changed in place: what was recorded before cannot be differentiated any more."""
-    home.changed = next(_tape_order)
-
-
-def forget_gradient(x: Tensor) -> None:
-    """Let `x` have no gradient. Its memory will be written to again, unless someone has kept hold of it."""
-    x._grad = None
-    home = x._home
-    if home is None:
-        return
-    vectors = home.vectors()
-    if vectors is None:  # the optimizer is gone, and nobody knows who still looks at its g
-        home.theta = None
-    elif home.shown:
-        vectors.release()
 
 
 class Tensor:
     """An array, and how it came about.
-
-    Attributes:
-        data: the NumPy or CuPy array itself.
-        grad: after `backward`, the gradient of the root with respect to this tensor, a `Tensor` of the same
-            shape; None before, and after `zero_grad`.
-        requires_grad: whether gradients are wanted for this tensor.
 
     Arithmetic broadcasts as NumPy's does, and dtypes follow NumPy's rules (a Python number keeps the tensor's
     dtype). Make tensors with `minigrad.tensor`.
@@ -128,53 +175,107 @@ class Tensor:
     __slots__ = (
         "__weakref__",
         "_args",
+        "_data",
         "_grad",
         "_home",
+        "_memory",
         "_op",
         "_order",
+        "_requires_grad",
         "_values",
-        "data",
-        "requires_grad",
+        "_wanted",
     )
 
     # NumPy and CuPy leave a binary operation with a tensor to the tensor's reflected method.
     __array_ufunc__ = None
     __array_priority__ = 1000
 
-    data: Array
-    requires_grad: bool
-    _grad: Any  # None, an array, or (after create_graph=True) a Tensor
+    _data: Array
+    _requires_grad: bool
+    _grad: Any  # None, an array that nobody has been shown, or a Tensor
     _home: Home | None
+    _memory: Memory | None  # made when it is first shared or changed
     _op: Any  # the Operation that made it; None for a leaf
     _args: tuple[Any, ...]  # what the operation was called with, tensors as tensors ...
-    _values: list[Any]  # ... and as arrays
+    _values: list[Any] | None  # ... and as arrays; None once the graph is freed
+    _wanted: int  # which of them required gradients then: bit i for argument i
     _order: int
 
     def __init__(self, data: Any, requires_grad: bool = False) -> None:
-        self.data = data.data if isinstance(data, Tensor) else data if backend.is_array(data) else _as_array(data)
+        self._memory = None
+        if isinstance(data, Tensor):
+            self._data, self._memory = data._data, data._shared_memory()
+        else:
+            self._data = backend.plain(data)
         self._grad = None
         self._home = None
         self._op = None
-        self.requires_grad = False
+        self._requires_grad = False
         if requires_grad:
             self.requires_grad_()
+
+    @property
+    def data(self) -> Array:
+        """The NumPy or CuPy array itself.
+
+        What is assigned takes its place: an array, which is then shared, a tensor, whose array it is, or numbers of
+        this tensor's shape. What was recorded with the old array keeps it, and stays right.
+
+        Raises:
+            TypeError: what is assigned does not hold numbers, or integers where gradients are required.
+        """
+        return self._data
+
+    @data.setter
+    def data(self, value: Any) -> None:
+        before = self._memory
+        if isinstance(value, Tensor):
+            array, memory = value._data, value._shared_memory()
+        elif backend.is_array(value):
+            array, memory = backend.plain(value, what="data"), None
+        else:
+            array, memory = backend.plain(value, self._data.dtype, what="data"), None
+            if array.shape != self._data.shape:
+                raise ShapeError(f"data: numbers of shape {array.shape} do not fit a tensor of shape {self.shape}")
+            array = backend.to_device(array, self.device)
+        if self._requires_grad and array.dtype.kind != "f":
+            raise TypeError(f"data: a tensor that requires gradients is floating-point, and cannot hold {array.dtype}")
+        if before is not None and before.changed:  # the tape may remember the old array, from before it was changed
+            memory = Memory() if memory is None else memory
+            memory.changed = max(memory.changed, before.changed)
+        self._data, self._memory = array, memory
+
+    def _shared_memory(self) -> Memory:
+        """The `Memory` of its array, which another tensor is about to share."""
+        if self._memory is None:
+            self._memory = Memory()
+        return self._memory
+
+    @property
+    def requires_grad(self) -> bool:
+        """Whether gradients are wanted for this tensor. What is recorded already keeps what it was then."""
+        return self._requires_grad
+
+    @requires_grad.setter
+    def requires_grad(self, value: bool) -> None:
+        self.requires_grad_(value)
 
     # What it is.
 
     @property
     def shape(self) -> tuple[int, ...]:
         """The lengths of its axes."""
-        return self.data.shape
+        return self._data.shape
 
     @property
     def ndim(self) -> int:
         """The number of its axes."""
-        return self.data.ndim
+        return self._data.ndim
 
     @property
     def dtype(self) -> numpy.dtype[Any]:
         """The type of its elements, a NumPy dtype."""
-        return self.data.dtype
+        return self._data.dtype
 
     @property
     def device(self) -> backend.device:
@@ -192,11 +293,11 @@ class Tensor:
 
     def numel(self) -> int:
         """The number of its elements."""
-        return int(self.data.size)
+        return int(self._data.size)
 
     def dim(self) -> int:
         """The number of its axes."""
-        return self.data.ndim
+        return self._data.ndim
 
     # Values out of it.
 
@@ -206,13 +307,13 @@ class Tensor:
         Raises:
             ValueError: it has more than one element, or none.
         """
-        if self.data.size != 1:
+        if self._data.size != 1:
             raise ValueError(f"item() wants a tensor with one element, not one of shape {self.shape}")
-        return self.data.item()
+        return self._data.item()
 
     def tolist(self) -> Any:
         """Its elements as (nested) lists of Python numbers."""
-        return self.data.tolist()
+        return self._data.tolist()
 
     def numpy(self) -> ndarray:
         """Its array, which it shares.
@@ -234,17 +335,17 @@ class Tensor:
         return int(self.item())
 
     def __index__(self) -> int:
-        if self.data.dtype.kind not in "iu":
+        if self._data.dtype.kind not in "iu":
             raise TypeError(f"only a tensor of integers can be an index, not one of {self.dtype}")
         return int(self.item())
 
     def __bool__(self) -> bool:
-        if self.data.size != 1:
+        if self._data.size != 1:
             raise ValueError(f"the truth of a tensor of shape {self.shape} is not one value: use .any() or .all()")
-        return bool(self.data.item())
+        return bool(self._data.item())
 
     def __len__(self) -> int:
-        if not self.data.ndim:
+        if not self._data.ndim:
             raise TypeError("a tensor without axes has no length")
         return len(self.data)
 
@@ -269,8 +370,10 @@ class Tensor:
         if self._op is not None:
             raise RuntimeError("only a leaf can be deep-copied: detach() this tensor first")
         twin = type(self).__new__(type(self))
-        Tensor.__init__(twin, self.data.copy(), self.requires_grad)
+        Tensor.__init__(twin, self._data.copy(), self._requires_grad)
         memo[id(self)] = twin
+        if self._grad is not None:
+            twin._grad = self._grad.detach().clone() if isinstance(self._grad, Tensor) else self._grad.copy()
         return twin
 
     def __reduce__(self) -> Any:
@@ -280,24 +383,37 @@ class Tensor:
 
     @property
     def grad(self) -> Tensor | None:
-        """The gradient, a `Tensor` that shares memory with it, or None.
+        """After `backward`, the gradient of the root with respect to this tensor; None before, and after `zero_grad`.
 
-        What is kept across `zero_grad` stays as it was: the optimizer notices and takes fresh memory.
+        A `Tensor` of the same shape. Changing it changes the gradient that the optimizer takes, while what is
+        computed later never changes a gradient that was read before. An assigned one may be a tensor, an array or
+        numbers.
+
+        Raises:
+            ValueError: what is assigned has another shape.
+            TypeError: it does not hold floating-point numbers.
         """
-        if self._grad is None or isinstance(self._grad, Tensor):
-            return self._grad
-        if self._home is not None:
-            self._home.shown = True
-        return Tensor(self._grad[...])
+        g = self._grad
+        if g is None or isinstance(g, Tensor):
+            return g
+        self._grad = shown = Tensor(g if g.base is None else g.copy())  # what is shown leaves the optimizer's vector
+        return shown
 
     @grad.setter
-    def grad(self, value: Tensor | Array | None) -> None:
+    def grad(self, value: Any) -> None:
         if value is None:
-            forget_gradient(self)
+            self._grad = None
             return
-        if tuple(value.shape) != self.shape:
-            raise ShapeError(f"a gradient of shape {tuple(value.shape)} does not fit a tensor of shape {self.shape}")
-        self._grad = value if isinstance(value, Tensor) else Tensor(value)
+        if value is self:
+            raise ValueError("a tensor cannot be its own gradient: clone() it")
+        if not isinstance(value, Tensor):
+            given = backend.plain(value, None if backend.is_array(value) else self.dtype, what="a gradient")
+            value = Tensor(given if backend.is_array(value) else backend.to_device(given, self.device))
+        if value.shape != self.shape:
+            raise ShapeError(f"a gradient of shape {value.shape} does not fit a tensor of shape {self.shape}")
+        if value.dtype.kind != "f":
+            raise TypeError(f"a gradient is floating-point, not {value.dtype}")
+        self._grad = value
 
     def requires_grad_(self, requires_grad: bool = True) -> Tensor:
         """Ask for gradients (or not), in place; returns the tensor.
@@ -306,36 +422,42 @@ class Tensor:
             TypeError: its elements are not floating point.
             RuntimeError: it is not a leaf, and gradients are to be switched off.
         """
-        if requires_grad and self.data.dtype.kind != "f":
+        if requires_grad and self._data.dtype.kind != "f":
             raise TypeError(f"only floating-point tensors can require gradients, not {self.dtype}")
         if not requires_grad and self._op is not None:
             raise RuntimeError("only a leaf can stop requiring gradients: use detach()")
-        self.requires_grad = requires_grad
+        self._requires_grad = bool(requires_grad)
         return self
 
-    def set_data(self, values: Array) -> None:
-        """Take over `values`, of the same shape and dtype: in place where an optimizer has laid the tensor.
+    def write(self, values: Array) -> None:
+        """Change the elements in place: every tensor that looks into the same memory sees it.
 
-        Elsewhere `data` becomes `values`, and what was recorded with the old array keeps it, and stays right.
+        Args:
+            values: an array that broadcasts to this tensor's shape; its elements are cast to its dtype.
+
+        Raises:
+            RuntimeError: its array cannot be written to, as one that was made by broadcasting.
         """
-        home = self._home
-        if home is not None and home.theta is self.data:
-            self.data[...] = values
-            mark_changed(home)
-        else:
-            self.data = values
+        try:
+            self._data[...] = values
+        except ValueError as error:
+            if getattr(self._data, "flags", None) is not None and not getattr(self._data.flags, "writeable", True):
+                raise RuntimeError(
+                    f"the elements of this tensor of shape {self.shape} cannot be changed in place "
+                    "(its array is read-only, or shows one element in several places): clone() it first"
+                ) from None
+            raise error
+        Memory.change([self._shared_memory()])
 
     def detach(self) -> Tensor:
-        """The same array as a new leaf that asks for no gradient."""
-        return Tensor(self.data)
+        """The same array as a new leaf that asks for no gradient: a change in place is seen in both."""
+        return Tensor(self)
 
     def clone(self) -> Tensor:
         """A copy, through which gradients flow."""
-        return self * 1 if self.data.dtype.kind == "f" else Tensor(self.data.copy())
+        return self * 1 if self._data.dtype.kind == "f" else Tensor(self._data.copy())
 
-    def backward(
-        self, gradient: Tensor | Array | None = None, retain_graph: bool | None = None, create_graph: bool = False
-    ) -> None:
+    def backward(self, gradient: Any = None, retain_graph: bool | None = None, create_graph: bool = False) -> None:
         """Add the gradient of this tensor with respect to every leaf that requires one to that leaf's `grad`.
 
         Args:
@@ -346,8 +468,9 @@ class Tensor:
 
         Raises:
             RuntimeError: the tensor does not require gradients; it is no scalar and `gradient` is missing; the
-                graph was freed; or a parameter was changed in place since the graph was recorded.
+                graph was freed; or values that a derivative needs were changed in place since they were used.
             ValueError: `gradient` has another shape.
+            TypeError: `gradient` does not hold floating-point numbers.
         """
         _backpropagate(self, gradient, retain_graph, create_graph, None)
 
@@ -427,27 +550,45 @@ class Operation:
     ``vjps[i](g, y, *inputs, *settings)`` is the gradient of input i, given the gradient `g` of the result `y`.
     It may have the shape of the broadcast result (the tape sums it back), and it is only called if wanted.
     The ones that are marked `writes` also take ``out=``, an array of the input's shape to write into.
+
+    Where a vjp names an argument with an underscore in front (`_y`, `_a`), it does not use its values, at most its
+    shape: these may then be changed in place between `op` and backward().
+
+    Args:
+        forward: the function.
+        vjps: one for each input.
+        view: whether the result may look into the memory of the first input.
+        name: what a tensor's repr and error messages call it; the function's name by default.
     """
 
-    def __init__(self, forward: Callable[..., Array], vjps: Sequence[Callable[..., Any]]) -> None:
+    def __init__(
+        self,
+        forward: Callable[..., Array],
+        vjps: Sequence[Callable[..., Any]],
+        view: bool = False,
+        name: str | None = None,
+    ) -> None:
         functools.update_wrapper(self, forward)
-        self.__name__: str = forward.__name__
+        self.__name__: str = name or forward.__name__.strip("_")
         self.forward = forward
-        self.vjps: tuple[tuple[int, Callable[..., Any], bool], ...] = tuple(
-            (i, vjp, getattr(vjp, "writes", False)) for i, vjp in enumerate(vjps)
+        self.view = view
+        self.vjps: tuple[tuple[int, Callable[..., Any], bool, _Needs], ...] = tuple(
+            (i, vjp, getattr(vjp, "writes", False), _needs(vjp)) for i, vjp in enumerate(vjps)
         )
 
     def __call__(self, *args: Any, **options: Any) -> Any:
         """Compute, and record if gradients will be wanted."""
         if options:
             args = self._in_order(args, options)
-        seen = tracked = False
+        seen = False
+        wanted = 0
         values = list(args)
         for i, x in enumerate(args):
             if isinstance(x, Tensor):
-                values[i] = x.data
+                values[i] = x._data
                 seen = True
-                tracked = tracked or x.requires_grad
+                if x._requires_grad:
+                    wanted |= 1 << i
         try:
             y = self.forward(*values)
         except (ValueError, TypeError) as error:
@@ -455,17 +596,19 @@ class Operation:
         if not seen:
             return y
         result = Tensor.__new__(Tensor)
-        result.data = numpy.asarray(y) if isinstance(y, numpy.generic) else y
+        result._data = numpy.asarray(y) if isinstance(y, numpy.generic) else y
+        result._memory = _memory_of_view(args[0], result._data) if self.view else None
         result._grad = None
         result._home = None
-        if tracked and _mode.recording:
-            result.requires_grad = True
+        if wanted and _mode.recording:
+            result._requires_grad = True
             result._op = self
             result._args = args
             result._values = values
+            result._wanted = wanted
             result._order = next(_tape_order)
         else:
-            result.requires_grad = False
+            result._requires_grad = False
             result._op = None
         return result
 
@@ -483,9 +626,34 @@ class Operation:
         return f"<operation {self.__name__}>"
 
 
-def operation(*vjps: Callable[..., Any]) -> Callable[[Callable[..., Array]], Operation]:
+_Needs = tuple[bool, tuple[int, ...] | None]
+"""Which values a vjp uses: whether the result's, and those of which inputs (None: of all)."""
+
+
+def _needs(vjp: Callable[..., Any]) -> _Needs:
+    """Read off the names of its arguments which values a vjp uses."""
+    used = [not p.name.startswith("_") for p in inspect.signature(vjp).parameters.values()]
+    anything = [p.kind is p.VAR_POSITIONAL for p in inspect.signature(vjp).parameters.values()]  # ``*args``
+    result = used[1] if len(used) > 1 else True
+    if any(use and any_of_them for use, any_of_them in zip(used, anything, strict=True)):
+        return result, None
+    return result, tuple(i for i, use in enumerate(used[2:]) if use)
+
+
+def _memory_of_view(a: Any, y: Array) -> Memory | None:
+    """The memory of `a`, if `y` looks into it (a reshape, say, may have had to copy)."""
+    if isinstance(a, Tensor) and (
+        y is a._data or (y.base is not None and (y.base is a._data or y.base is a._data.base))
+    ):
+        return a._shared_memory()
+    return None
+
+
+def operation(
+    *vjps: Callable[..., Any], view: bool = False, name: str | None = None
+) -> Callable[[Callable[..., Array]], Operation]:
     """Decorate a function of arrays with its vector-Jacobian products, one for each input: see `Operation`."""
-    return lambda forward: Operation(forward, vjps)
+    return lambda forward: Operation(forward, vjps, view, name)
 
 
 def writes(vjp: Any) -> Any:
@@ -513,15 +681,6 @@ def _explained(op: Operation, values: Sequence[Any], error: ValueError | TypeErr
     )
 
 
-def _freed(*args: Any, **options: Any) -> Any:
-    raise RuntimeError(
-        "this graph was freed by an earlier backward(): record it again, or keep it with backward(retain_graph=True)"
-    )
-
-
-_FREED = Operation(_freed, ())
-
-
 def _backpropagate(
     root: Tensor,
     gradient: Any,
@@ -530,7 +689,7 @@ def _backpropagate(
     wanted: dict[int, Any] | None,
 ) -> None:
     """Send `gradient` from `root` down the tape: into the leaves' grad, or into `wanted` (by id of the tensor)."""
-    if not root.requires_grad:
+    if not root._requires_grad:
         raise RuntimeError("backward() needs a tensor that was computed from one with requires_grad=True")
     if gradient is None:
         if root.data.size != 1:
@@ -539,10 +698,17 @@ def _backpropagate(
                 "reduce it (to a loss) or pass the gradient to start from"
             )
         gradient = backend.get_array_module(root.data).ones_like(root.data)
-    elif tuple(gradient.shape) != root.shape:
-        raise ValueError(
-            f"backward() from a tensor of shape {root.shape} cannot start at a gradient of {tuple(gradient.shape)}"
-        )
+    else:
+        if not isinstance(gradient, Tensor):
+            given = backend.is_array(gradient)
+            gradient = backend.plain(gradient, None if given else root.dtype, what="the gradient to start from")
+            gradient = gradient if given else backend.to_device(gradient, root.device)
+        if gradient.shape != root.shape:
+            raise ShapeError(
+                f"backward() from a tensor of shape {root.shape} cannot start at a gradient of {gradient.shape}"
+            )
+        if gradient.dtype.kind != "f":
+            raise TypeError(f"backward() starts at a floating-point gradient, not at one of {gradient.dtype}")
     if create_graph:
         gradient = gradient if isinstance(gradient, Tensor) else Tensor(gradient)
     elif isinstance(gradient, Tensor):
@@ -568,45 +734,45 @@ def _walk(root: Tensor, gradient: Any, retain: bool, create_graph: bool, wanted:
         node = waiting.pop(order)
         g = gradients.pop(order)
         op = node._op
-        if op is _FREED:
-            _freed()
+        inputs = node._args
+        if node._values is None:
+            raise RuntimeError(
+                "this graph was freed by an earlier backward(): record it again, or keep it with "
+                "backward(retain_graph=True)"
+            )
         if wanted is not None and id(node) in wanted:
             _deliver(node, g, g, wanted)
-        inputs = node._args
-        values: Sequence[Any] = node._values
-        y: Any = node.data
+        changed = Memory.latest > order  # something was changed in place since: look whether it matters here
+        used: list[Any] = node._values
+        values: Sequence[Any] = used
+        y: Any = node._data
         if create_graph:
-            for x, used in zip(inputs, values, strict=True):
-                if isinstance(x, Tensor) and x.data is not used:
-                    raise RuntimeError(
-                        f"a tensor of shape {x.shape} was given other data after {op.__name__} had used it: "
-                        "record the graph anew before backward(create_graph=True)"
-                    )
+            _check_same_data(op, inputs, used)
             values, y = inputs, node
-        for i, vjp, into in op.vjps:
-            if i >= len(inputs):
-                break
-            x = inputs[i]
-            if not isinstance(x, Tensor) or not x.requires_grad:
+        for i, vjp, into, needs in op.vjps:
+            if not node._wanted >> i & 1:
                 continue
+            if changed:
+                _check_unchanged(node, needs, order)
+            x = inputs[i]
             leaf = x._op is None
-            if leaf:
-                home = x._home
-                if home is not None:
-                    if home.changed > order:
-                        raise RuntimeError(
-                            f"a parameter of shape {x.shape} was changed in place (by an optimizer's step or "
-                            f"load_state_dict) after {op.__name__} had used it: compute the loss anew before backward()"
-                        )
-                    if into and home.theta is x.data and x._grad is None and wanted is None and not create_graph:
-                        vjp(g, y, *values, out=home.g)
-                        x._grad = home.g
-                        continue
+            if (
+                into
+                and leaf
+                and x._grad is None
+                and (home := x._home) is not None
+                and home.theta is x._data
+                and wanted is None
+                and not create_graph
+            ):
+                vjp(g, y, *values, out=home.g)
+                x._grad = home.g
+                continue
             part = vjp(g, y, *values)
-            if part.shape != x.data.shape:
-                part = _sum_to(part, x.data.shape)
-            if part.dtype != x.data.dtype:
-                part = _cast(part, x.data.dtype)
+            if part.shape != used[i].shape:
+                part = _sum_to(part, used[i].shape)
+            if part.dtype != x._data.dtype:
+                part = _cast(part, x._data.dtype)
             if leaf:
                 _deliver(x, part, g, wanted)
             elif x._order in gradients:
@@ -616,9 +782,34 @@ def _walk(root: Tensor, gradient: Any, retain: bool, create_graph: bool, wanted:
                 waiting[x._order] = x
                 gradients[x._order] = part
         if not retain:  # the node lets go of its inputs now, so a long graph comes down link by link
-            node._op = _FREED
             node._args = ()
-            node._values = []
+            node._values = None
+
+
+def _check_same_data(op: Operation, inputs: Sequence[Any], used: Sequence[Any]) -> None:
+    """Gradients of gradients differentiate the tensors themselves, which must still hold the arrays that were used."""
+    for x, values in zip(inputs, used, strict=True):
+        if isinstance(x, Tensor) and x._data is not values:
+            raise RuntimeError(
+                f"a tensor of shape {x.shape} was given other data after {op.__name__} had used it: "
+                "record the graph anew before backward(create_graph=True)"
+            )
+
+
+def _check_unchanged(node: Tensor, needs: _Needs, order: int) -> None:
+    """Raise if values that a vjp needs have been changed in place since the operation `order` used them."""
+    result, inputs = needs
+    suspects = list(node._args if inputs is None else [node._args[i] for i in inputs if i < len(node._args)])
+    if result:
+        suspects.append(node)
+    for x in suspects:
+        if isinstance(x, Tensor) and x._memory is not None and x._memory.changed > order:
+            name = node._op.__name__
+            what = f"the result of {name}, of shape {x.shape}," if x is node else f"a tensor of shape {x.shape}"
+            raise RuntimeError(
+                f"{what} was changed in place (by an optimizer's step, load_state_dict or an operator like +=) after "
+                f"{name} had used it: compute the loss anew before backward()"
+            )
 
 
 def _deliver(x: Tensor, part: Any, g: Any, wanted: dict[int, Any] | None) -> None:
@@ -629,7 +820,7 @@ def _deliver(x: Tensor, part: Any, g: Any, wanted: dict[int, Any] | None) -> Non
             wanted[id(x)] = _own(part, g) if held is None else held + part
         return
     home = x._home
-    if home is not None and home.theta is x.data and not isinstance(part, Tensor):
+    if home is not None and home.theta is x._data and not isinstance(part, Tensor):
         if x._grad is None:
             home.g[...] = part
             x._grad = home.g
@@ -642,7 +833,7 @@ def _deliver(x: Tensor, part: Any, g: Any, wanted: dict[int, Any] | None) -> Non
     elif isinstance(part, Tensor):
         x._grad = (x._grad if isinstance(x._grad, Tensor) else Tensor(x._grad)) + part
     else:
-        x._grad = (x._grad.data if isinstance(x._grad, Tensor) else x._grad) + part
+        x._grad = (x._grad._data if isinstance(x._grad, Tensor) else x._grad) + part
 
 
 def _own(part: Any, g: Any) -> Any:
@@ -673,7 +864,7 @@ def grad(
     """
     inputs = [inputs] if isinstance(inputs, Tensor) else list(inputs)
     for i, x in enumerate(inputs):
-        if not x.requires_grad:
+        if not x._requires_grad:
             raise RuntimeError(f"grad(): input {i} (shape {x.shape}) does not require gradients")
     wanted: dict[int, Any] = {id(x): None for x in inputs}
     _backpropagate(outputs, grad_outputs, retain_graph, create_graph, wanted)

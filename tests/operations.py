@@ -523,6 +523,7 @@ METHODS: dict[str, Case] = {
     "__isub__": Case(lambda a, b: operator.isub(a * 1, b), (_a, _b), np.subtract),
     "__imul__": Case(lambda a, b: operator.imul(a * 1, b), (_a, _b), np.multiply),
     "__itruediv__": Case(lambda a, b: operator.itruediv(a * 1, b), (_a, _b), np.divide),
+    "__ipow__": Case(lambda a, b: operator.ipow(a * a + 0.5, b), (_a, _b), lambda a, b: (a * a + 0.5) ** b),
     "__matmul__": Case(lambda a, b: a @ b, (_a, _v), np.matmul),
     "__rmatmul__": Case(lambda a: _a @ a, (_v,), lambda a: _a @ a),
     "__neg__": Case(lambda a: -a, (_a,), np.negative),

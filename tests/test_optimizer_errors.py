@@ -66,8 +66,18 @@ def test_a_model_in_place_of_its_parameters() -> None:
 
 
 def test_a_tensor_that_does_not_require_gradients() -> None:
-    with pytest.raises(TypeError, match=r"Adam: parameter 1 \(shape \(2, 5\)\) does not require gradients"):
-        optim.Adam([*one(), mg.zeros(2, 5)])
+    # As in PyTorch: a model can be given whole, and what is frozen comes in when it is thawed.
+    (p,), frozen = one(), mg.zeros(2, 5)
+    run = optim.SGD([p, frozen], lr=1.0)
+    p.grad = mg.ones(3)
+    run.step()
+    assert (p.tolist(), frozen.tolist()) == ([-1] * 3, [[0] * 5] * 2)
+    frozen.requires_grad_(True)
+    (frozen * 2).sum().backward()
+    run.step()
+    assert frozen.tolist() == [[-2] * 5] * 2
+    with pytest.raises(TypeError, match=r"Adam: parameter 1 \(shape \(2,\)\) must be floating-point, not int64"):
+        optim.Adam([*one(), mg.tensor([1, 2])])
 
 
 def test_a_tensor_that_is_no_leaf() -> None:

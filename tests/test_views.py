@@ -91,7 +91,8 @@ def test_parameters_and_gradients_lie_end_to_end(name: str) -> None:
     assert scene.run.theta.shape == (SIZE,)
     scene.backward()
     assert np.array_equal(np.concatenate([p.grad.data.ravel() for p in scene.params]), scene.run.g)
-    assert all(np.shares_memory(p.grad.data, scene.run.g) for p in scene.params if p.numel())
+    scene.run.g[:] = 5.0  # what is written to g is in the gradients
+    assert all((p.grad.data == 5.0).all() for p in scene.params)
     scene.run.theta[:] = 7.0  # what is written to theta is in the layers
     assert all((p.data == 7.0).all() for p in scene.params)
     assert all(vector.shape == (SIZE,) for vector in scene.run.state_vectors.values())
@@ -462,7 +463,7 @@ def test_a_loss_from_before_a_change_in_place_is_refused(change: str) -> None:
             p *= 2
     else:
         scene.run.step()
-    with pytest.raises(RuntimeError, match=r"a parameter of shape \(2, 3\) was changed in place"):
+    with pytest.raises(RuntimeError, match=r"a tensor of shape \(2, 3\) was changed in place"):
         loss.backward()
     (p * p).sum().backward()  # computed anew it is fine
 
@@ -619,8 +620,7 @@ def test_a_gradient_assigned_by_hand(name: str) -> None:
         scene.run.step()
         scene.plain.step(gradients)
         scene.check()
-        # It was taken in: grad is a view of g again.
-        assert all(np.shares_memory(p.grad.data, scene.run.g) for p in scene.params if p.numel())
+        assert np.array_equal(np.concatenate([g.ravel() for g in gradients]), scene.run.g)
 
 
 @EACH
@@ -789,8 +789,9 @@ def test_a_kept_gradient_while_the_whole_of_g_is_let_go() -> None:
     whole = scene.run.g
     kept = scene.params[0].grad
     copied = kept.data.copy()
-    assert np.shares_memory(whole, kept.data)
-    del whole
+    assert np.array_equal(whole[: kept.numel()], kept.data.ravel())
+    whole[:] = 3.0
+    assert np.array_equal(kept.data, copied)
     scene.run.zero_grad()
     scene.backward()
     assert np.array_equal(kept.data, copied)

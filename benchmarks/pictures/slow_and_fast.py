@@ -66,9 +66,12 @@ class Rounds:
 class _Eager(optim.Adam):
     """Adam that remembers every theta it has led to: what Lookahead has before it jumps back."""
 
-    def step(self) -> None:
-        super().step()
+    led_to: ndarray
+
+    def step(self, closure: Any = None) -> Any:
+        loss = super().step(closure)
         self.led_to = self.theta.copy()
+        return loss
 
 
 def watch(seed: int) -> Rounds:

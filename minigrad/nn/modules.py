@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from minigrad import backend, ops, random
-from minigrad import tensor as tape
 from minigrad.nn import functional
 from minigrad.tensor import ShapeError, Tensor, float32
 
@@ -96,7 +95,7 @@ class Module:
                 )
         for name, parameter in own.items():
             value = state[name].data if isinstance(state[name], Tensor) else state[name]
-            parameter.set_data(backend.to_device(value, parameter.device).astype(parameter.dtype, copy=True))
+            parameter.write(backend.to_device(value, parameter.device))
 
     def to(self, *targets: Any, **named: Any) -> Module:
         """Move all parameters to a device or dtype (see `Tensor.to`), in place; returns the module.
@@ -142,7 +141,7 @@ class Module:
     def zero_grad(self) -> None:
         """Forget all gradients."""
         for parameter in self.parameters():
-            tape.forget_gradient(parameter)
+            parameter.grad = None
 
     def extra_repr(self) -> str:
         """What stands between the brackets of its repr."""

@@ -22,6 +22,7 @@ from typing import Any
 from numpy import sqrt
 
 from minigrad.backend import Array
+from minigrad.optim.hyperparameters import AT_LEAST_0, FRACTION
 from minigrad.optim.optimizer import Optimizer, Rate
 
 
@@ -29,6 +30,7 @@ class Adadelta(Optimizer):
     """delta = sqrt(u + eps) / sqrt(v + eps) g; theta <- theta - lr delta."""
 
     state = ("v", "u")
+    ranges = {"rho": FRACTION, "eps": AT_LEAST_0}
 
     def __init__(
         self, params: Iterable[Any], lr: Rate = 1.0, rho: float = 0.9, eps: float = 1e-6, weight_decay: float = 0.0

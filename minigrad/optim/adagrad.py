@@ -19,6 +19,7 @@ from typing import Any
 from numpy import sqrt
 
 from minigrad.backend import Array
+from minigrad.optim.hyperparameters import AT_LEAST_0
 from minigrad.optim.optimizer import Optimizer, Rate
 
 
@@ -26,6 +27,7 @@ class Adagrad(Optimizer):
     """G <- G + g**2; theta <- theta - lr g / (sqrt(G) + eps)."""
 
     state = ("G",)
+    ranges = {"eps": AT_LEAST_0}
 
     def __init__(self, params: Iterable[Any], lr: Rate = 1e-2, weight_decay: float = 0.0, eps: float = 1e-10) -> None:
         super().__init__(params, lr=lr, weight_decay=weight_decay, eps=eps)

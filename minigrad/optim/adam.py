@@ -24,6 +24,7 @@ from typing import Any
 from numpy import sqrt
 
 from minigrad.backend import Array
+from minigrad.optim.hyperparameters import AT_LEAST_0, BETAS
 from minigrad.optim.optimizer import Optimizer, Rate
 
 
@@ -31,6 +32,7 @@ class Adam(Optimizer):
     """theta <- theta - lr m_hat / (sqrt(v_hat) + eps), with beta1 and beta2 in `betas`."""
 
     state = ("m", "v")
+    ranges = {"betas": BETAS, "eps": AT_LEAST_0}
 
     def __init__(
         self,

@@ -21,6 +21,7 @@ from typing import Any
 from numpy import maximum
 
 from minigrad.backend import Array
+from minigrad.optim.hyperparameters import AT_LEAST_0, BETAS
 from minigrad.optim.optimizer import Optimizer, Rate
 
 
@@ -28,6 +29,7 @@ class Adamax(Optimizer):
     """u <- max(beta2 u, |g| + eps); theta <- theta - lr / (1 - beta1**t) m / u."""
 
     state = ("m", "u")
+    ranges = {"betas": BETAS, "eps": AT_LEAST_0}
 
     def __init__(
         self,

@@ -24,6 +24,7 @@ from typing import Any
 from numpy import sqrt
 
 from minigrad.backend import Array
+from minigrad.optim.hyperparameters import AT_LEAST_0, BETAS
 from minigrad.optim.optimizer import Optimizer, Rate
 
 
@@ -31,6 +32,7 @@ class AdamW(Optimizer):
     """Adam's step, and beside it theta <- theta - lr weight_decay theta."""
 
     state = ("m", "v")
+    ranges = {"betas": BETAS, "eps": AT_LEAST_0}
 
     def __init__(
         self,

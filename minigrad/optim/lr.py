@@ -1,20 +1,26 @@
 """Learning rates that change: functions of the number of steps already taken.
 
 ``SGD(params, lr=cosine(0.1, 3000))`` needs nothing to be stepped and nothing to be saved but the optimizer's own
-t. Each function here makes such a schedule; a lambda does as well. The names in brackets are PyTorch's.
+t. Each function here makes such a schedule, which can be pickled; a lambda does as well (that cannot). The names in
+brackets are PyTorch's.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from functools import partial
 
 Schedule = Callable[[int], float]
 
 
 def constant(lr: float) -> Schedule:
     """`lr` at every step."""
-    return lambda steps: lr
+    return partial(_constant, lr)
+
+
+def _constant(lr: float, steps: int) -> float:
+    return lr
 
 
 def step_decay(lr: float, every: int, gamma: float = 0.1) -> Schedule:
@@ -24,12 +30,20 @@ def step_decay(lr: float, every: int, gamma: float = 0.1) -> Schedule:
         ValueError: `every` is not positive.
     """
     _positive("step_decay", every=every)
-    return lambda steps: lr * gamma ** (steps // every)
+    return partial(_step_decay, lr, every, gamma)
+
+
+def _step_decay(lr: float, every: int, gamma: float, steps: int) -> float:
+    return lr * gamma ** (steps // every)
 
 
 def exponential(lr: float, gamma: float) -> Schedule:
     """`lr` times `gamma` to the number of steps (ExponentialLR)."""
-    return lambda steps: lr * gamma**steps
+    return partial(_exponential, lr, gamma)
+
+
+def _exponential(lr: float, gamma: float, steps: int) -> float:
+    return lr * gamma**steps
 
 
 def cosine(lr: float, total: int, end: float = 0.0) -> Schedule:
@@ -41,7 +55,11 @@ def cosine(lr: float, total: int, end: float = 0.0) -> Schedule:
         ValueError: `total` is not positive.
     """
     _positive("cosine", total=total)
-    return lambda steps: end + (lr - end) * (1 + math.cos(math.pi * min(steps, total) / total)) / 2
+    return partial(_cosine, lr, total, end)
+
+
+def _cosine(lr: float, total: int, end: float, steps: int) -> float:
+    return end + (lr - end) * (1 + math.cos(math.pi * min(steps, total) / total)) / 2
 
 
 def linear_warmup(then: float | Schedule, steps: int, start: float = 0.0) -> Schedule:
@@ -54,13 +72,12 @@ def linear_warmup(then: float | Schedule, steps: int, start: float = 0.0) -> Sch
         ValueError: `steps` is not positive.
     """
     _positive("linear_warmup", steps=steps)
-    schedule = then if callable(then) else constant(then)
+    return partial(_linear_warmup, then if callable(then) else constant(then), steps, start)
 
-    def rate(taken: int) -> float:
-        risen = min(taken + (start == 0), steps) / steps
-        return schedule(taken) * (start + (1 - start) * risen)
 
-    return rate
+def _linear_warmup(then: Schedule, rise: int, start: float, steps: int) -> float:
+    risen = min(steps + (start == 0), rise) / rise
+    return then(steps) * (start + (1 - start) * risen)
 
 
 def piecewise(bounds: Sequence[int], rates: Sequence[float]) -> Schedule:
@@ -71,7 +88,11 @@ def piecewise(bounds: Sequence[int], rates: Sequence[float]) -> Schedule:
     """
     if len(rates) != len(bounds) + 1 or list(bounds) != sorted(set(bounds)):
         raise ValueError(f"piecewise: rising bounds and one rate more are wanted, not {list(bounds)} and {list(rates)}")
-    return lambda steps: rates[sum(steps >= bound for bound in bounds)]
+    return partial(_piecewise, tuple(bounds), tuple(rates))
+
+
+def _piecewise(bounds: tuple[int, ...], rates: tuple[float, ...], steps: int) -> float:
+    return rates[sum(steps >= bound for bound in bounds)]
 
 
 def _positive(name: str, **values: int) -> None:

@@ -19,6 +19,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from minigrad.backend import Array
+from minigrad.optim.hyperparameters import AT_LEAST_0
 from minigrad.optim.optimizer import Optimizer, Rate
 
 
@@ -26,6 +27,7 @@ class Momentum(Optimizer):
     """v <- mu v + g; theta <- theta - lr v, where mu is `momentum`."""
 
     state = ("v",)
+    ranges = {"momentum": AT_LEAST_0}
 
     def __init__(
         self, params: Iterable[Any], lr: Rate = 1e-3, momentum: float = 0.9, weight_decay: float = 0.0

@@ -8,18 +8,18 @@ cannot tell.
 
 from __future__ import annotations
 
-import inspect
+import difflib
 import itertools
-import math
-import sys
+import operator
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from numbers import Real
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 from minigrad import backend
 from minigrad.backend import Array
-from minigrad.tensor import Home, ShapeError, Tensor, forget_gradient, next_on_tape
+from minigrad.optim.hyperparameters import AT_LEAST_0, REQUIRED, Range, checked, rate_of, signature_of, unknown
+from minigrad.optim.vectors import Vectors, take_in
+from minigrad.tensor import Home, Memory, ShapeError, Tensor, enable_grad
 
 Rate = float | Callable[[int], float]
 """A learning rate: a number, or a function of the number of steps already taken (see `minigrad.optim.lr`)."""
@@ -27,16 +27,17 @@ Rate = float | Callable[[int], float]
 SLICE_BYTES = 128_000
 """How much of each vector a rule is given at a time on a CPU: it and the temporaries then stay in the cache."""
 
-RANGES: dict[str, tuple[float, float, str]] = {
-    "lr": (0, math.inf, "at least 0"),
-    "eps": (0, math.inf, "at least 0"),
-    "weight_decay": (0, math.inf, "at least 0"),
-    "momentum": (0, math.inf, "at least 0"),
-    "alpha": (0, 1, "from 0 to 1"),
-    "rho": (0, 1, "from 0 to 1"),
-    "betas": (0, math.nextafter(1, 0), "from 0 to below 1"),
-}
-"""What values a hyperparameter of that name can have."""
+Group = dict[str, Any]
+"""Some parameters, under "params", and the hyperparameters they are trained with, each under its name."""
+
+
+class Kept(NamedTuple):
+    """What an optimizer keeps for one parameter: its own t, its shape, and its part of each vector of the state."""
+
+    parameter: weakref.ref[Tensor]
+    t: int
+    shape: tuple[int, ...]
+    state: dict[str, Array]
 
 
 class Optimizer:
@@ -62,199 +63,323 @@ class Optimizer:
             `weight_decay` adds weight_decay * theta to g before the rule sees it (an L2 penalty, as in PyTorch),
             unless the rule names it and decays in its own way.
 
-    A parameter that got no gradient since `zero_grad` is left alone: its values, its state, and its own t.
+    A parameter that got no gradient since `zero_grad` is left alone: its values, its state, and its own t. So a
+    model of which a part is frozen can be given whole. What the groups in `param_groups` say holds at the next step,
+    also after parameters or hyperparameters in them were changed; setting ``optimizer.momentum`` sets it in all groups.
 
     Raises:
         ValueError: no parameters, one that comes twice, a hyperparameter that is out of range.
-        TypeError: something that is no tensor, or does not require gradients, or is no leaf; tensors of several
-            dtypes or devices; a hyperparameter the rule does not know.
+        TypeError: something that is no tensor, or not floating-point, or no leaf; tensors of several dtypes or
+            devices; a hyperparameter the rule does not know.
     """
 
     state: ClassVar[tuple[str, ...]] = ()
+    ranges: ClassVar[Mapping[str, Range]] = {"lr": AT_LEAST_0, "weight_decay": AT_LEAST_0}
+    """What values the hyperparameters can have; a subclass adds its own."""
+
+    defaults: dict[str, Any]
+    param_groups: list[Group]
+    t: int  # steps taken
+    theta: Array
+    state_vectors: dict[str, Array]
+    _vectors: Vectors
+    stepped: list[tuple[int, int, int]]  # the stretches (start, stop, t) of theta that the last step changed
 
     def rule(self, theta: Array, g: Array, *state: Array, **hyperparameters: Any) -> None:
         """Change `theta` and the state in place, given the gradient `g`."""
         raise NotImplementedError(f"{type(self).__name__} must define rule(self, theta, g, ...)")
 
     def __init__(self, params: Iterable[Any], **hyperparameters: Any) -> None:
-        self._wants, defaults = self._signature()
-        unknown = [name for name in hyperparameters if name not in defaults]
-        if unknown and type(self).__init__ is Optimizer.__init__:  # a constructor of its own knows what it takes
-            raise TypeError(
-                f"{type(self).__name__} has no hyperparameter {', '.join(unknown)}; it has {', '.join(defaults)}"
-            )
-        self.defaults = {**defaults, **hyperparameters}
-        self.param_groups = self._groups(params)
-        self._params: list[Tensor] = [p for group in self.param_groups for p in group["params"]]
-        self._check_params()
-        self.t = 0  # steps taken
-        self.stepped: list[tuple[int, int, int]] = []  # the stretches (start, stop, t) of theta the last one changed
-        self._counts = [0] * len(self._params)  # each parameter's own t
-        self._shapes: list[tuple[int, ...]] = []
-        self._in_force: tuple[dict[str, Any], float] | None = None  # the group and rate a rule is at work on
+        name = type(self).__name__
+        if isinstance(self.state, str) or not all(isinstance(vector, str) for vector in self.state):
+            raise TypeError(f"{name}.state must be a tuple of names, as ('v',), not {self.state!r}")
+        self._wants, own = signature_of(self.rule, name, ("theta", "g", *self.state))
+        defaults = {"lr": 0.01, "weight_decay": 0.0} | {
+            n: {"lr": 0.01, "weight_decay": 0.0}.get(n, REQUIRED) if value is REQUIRED else value
+            for n, value in own.items()
+        }
+        if type(self).__init__ is Optimizer.__init__:  # a subclass's constructor may take what no rule names
+            for given in hyperparameters:
+                if given not in defaults:
+                    raise TypeError(unknown(name, given, defaults))
+        self._ranges = dict(
+            itertools.chain.from_iterable(vars(c).get("ranges", {}).items() for c in reversed(type(self).__mro__))
+        )
+        self.defaults = {
+            n: self._checked(n, value) for n, value in {**defaults, **hyperparameters}.items() if value is not REQUIRED
+        }
+        self._names = tuple({**defaults, **hyperparameters})
+        self.t = 0
+        self.stepped = []
+        self._params: list[Tensor] = []
+        self._counts: list[int] = []  # each parameter's own t
+        self._homes: list[Home] = []
+        self._left: dict[int, Kept] = {}  # of parameters that are in no group any more, by id
+        self._followed: dict[str, Array] = {}  # vectors that start as theta, for a wrapper
+        self._in_force: tuple[Group, float] | None = None  # the group and rate a rule is at work on
+        self._used: dict[int, tuple[list[Any], dict[str, Any]]] = {}  # see `_given`
+        self._followers: tuple[str, ...] = ()
+        groups = self._groups(params)
+        self._check_params([p for group in groups for p in group["params"]])
+        self.state_vectors = {}
+        self.param_groups = groups
         self._lay()
 
-    # Reading the rule and the arguments.
+    # The groups.
 
-    def _signature(self) -> tuple[tuple[str, ...], dict[str, Any]]:
-        """The names that the rule wants, and the hyperparameters with their defaults."""
-        parameters = list(inspect.signature(self.rule).parameters.values())
-        vectors = tuple(p.name for p in parameters[2:] if p.kind is not p.KEYWORD_ONLY)
-        if len(parameters) < 2 or (vectors != self.state and not any(p.kind is p.VAR_POSITIONAL for p in parameters)):
-            raise TypeError(
-                f"{type(self).__name__}.rule must take ({', '.join(('theta', 'g', *self.state))}) and after a * its "
-                f"hyperparameters: its state is {self.state}, its arguments are {inspect.signature(self.rule)}"
-            )
-        named = [p for p in parameters if p.kind is p.KEYWORD_ONLY]
-        common = {"lr": 0.01, "weight_decay": 0.0}
-        own = {p.name: common.get(p.name) if p.default is p.empty else p.default for p in named if p.name != "t"}
-        return tuple(p.name for p in named), common | own
-
-    def _groups(self, params: Iterable[Any]) -> list[dict[str, Any]]:
+    def _groups(self, params: Iterable[Any]) -> list[Group]:
+        name = type(self).__name__
         if isinstance(params, Tensor):
-            raise TypeError(f"{type(self).__name__} wants an iterable of tensors: write [tensor] for a single one")
+            raise TypeError(f"{name} wants an iterable of tensors: write [tensor] for a single one")
         listed = list(params)
         if not listed:
-            raise ValueError(f"{type(self).__name__} was given no parameters")
+            raise ValueError(f"{name} was given no parameters")
         if not isinstance(listed[0], dict):
             listed = [{"params": listed}]
         groups = []
         for given in listed:
             if not isinstance(given, dict) or "params" not in given:
-                raise TypeError(f"{type(self).__name__}: a group is a dictionary with 'params' in it, not {given!r}")
-            tensors = [given["params"]] if isinstance(given["params"], Tensor) else list(given["params"])
-            if not tensors:
-                raise ValueError(f"{type(self).__name__} was given a group without parameters")
-            unknown = [name for name in given if name not in self.defaults and name != "params"]
-            if unknown:
-                raise TypeError(f"{type(self).__name__} has no hyperparameter {', '.join(unknown)}")
-            group = {**self.defaults, **given, "params": tensors}
-            for name, value in group.items():
-                self._check_hyperparameter(name, value)
+                raise TypeError(f"{name}: a group is a dictionary with 'params' in it, not {given!r}")
+            group = self._completed(dict(given))
+            if not group["params"]:
+                raise ValueError(f"{name} was given a group without parameters")
             groups.append(group)
         return groups
 
-    def _check_hyperparameter(self, name: str, value: Any) -> None:
-        if name in self._wants and value is None:
-            raise TypeError(f"{type(self).__name__} needs a value for {name}")
-        if name not in RANGES or callable(value):
-            return
-        low, high, words = RANGES[name]
-        pair = name == "betas"
-        numbers = value if pair and isinstance(value, (tuple, list)) else (value,)
-        if len(numbers) != 1 + pair or not all(isinstance(n, Real) for n in numbers):
-            raise TypeError(
-                f"{type(self).__name__}: {name} must be {'two numbers' if pair else 'a number'}, not {value!r}"
-            )
-        if not all(low <= n <= high for n in numbers):
-            raise ValueError(f"{type(self).__name__}: {name} must be {words}, not {value}")
+    def _completed(self, group: Group) -> Group:
+        """The group itself, with all hyperparameters in it, checked and as the rule gets them."""
+        for given in group:
+            if given not in self._names and given != "params":
+                raise TypeError(unknown(type(self).__name__, given, self._names))
+        tensors = group["params"]
+        values = {n: self._checked(n, group.get(n, self.defaults.get(n, REQUIRED))) for n in self._names}
+        group.update(values)
+        if not isinstance(tensors, list):
+            group["params"] = [tensors] if isinstance(tensors, Tensor) else list(tensors)
+        return group
 
-    def _check_params(self) -> None:
+    def _checked(self, name: str, value: Any) -> Any:
+        return checked(type(self).__name__, name, value, self._ranges)
+
+    def _check_params(self, params: list[Any]) -> None:
+        rule = type(self).__name__
         seen = set()
-        for i, p in enumerate(self._params):
+        for i, p in enumerate(params):
             if not isinstance(p, Tensor):
-                raise TypeError(f"{type(self).__name__}: parameter {i} must be a tensor, not {type(p).__name__}")
-            if not p.is_leaf or not p.requires_grad:
-                why = "was computed from others" if not p.is_leaf else "does not require gradients"
-                raise TypeError(
-                    f"{type(self).__name__}: parameter {i} (shape {p.shape}) {why}: there is nothing to learn in it"
-                )
+                raise TypeError(f"{rule}: parameter {i} must be a tensor, not {type(p).__name__}")
+            if not p.is_leaf:
+                raise TypeError(f"{rule}: parameter {i} (shape {p.shape}) was computed from others: give it the leaves")
+            if p.dtype.kind != "f":
+                raise TypeError(f"{rule}: parameter {i} (shape {p.shape}) must be floating-point, not {p.dtype}")
             if id(p) in seen:
-                raise ValueError(f"{type(self).__name__}: parameter {i} (shape {p.shape}) was given twice")
+                raise ValueError(f"{rule}: parameter {i} (shape {p.shape}) was given twice")
             seen.add(id(p))
+
+    def add_param_group(self, param_group: Group) -> None:
+        """Train further parameters, with hyperparameters of their own or the defaults.
+
+        Raises:
+            ValueError, TypeError: as the constructor, for the whole of the groups; nothing is changed then.
+        """
+        (group,) = self._groups([param_group])
+        self._check_params([p for one in [*self.param_groups, group] for p in one["params"]])
+        self.param_groups.append(group)
+        try:
+            self._lay()
+        except BaseException:
+            self.param_groups.pop()
+            raise
+
+    def _given(self, group: Group) -> dict[str, Any]:
+        """The group's hyperparameters as the rule gets them, looked at anew when one was assigned."""
+        last, given = self._used.get(id(group), ([], {}))
+        try:
+            values = [group[name] for name in self._names]
+        except KeyError:
+            values = []
+        if len(group) != len(self._names) + 1 or not values or not all(map(operator.is_, values, last)) or not last:
+            self._completed(group)
+            given = {name: group[name] for name in self._wants if name in group}
+            self._used[id(group)] = ([group[name] for name in self._names], given)
+        return given
 
     # Laying parameters end to end.
 
+    def settle(self) -> None:
+        """Rebuild the vectors if a parameter is no longer a view of theta, or if the groups have other parameters."""
+        pairs = self._pairs
+        i = 0
+        for group in self.param_groups:
+            for p in group["params"]:
+                if i >= len(pairs) or not _lies(p, *pairs[i]):
+                    self._lay()
+                    return
+                i += 1
+        if i < len(pairs):
+            self._lay()
+
     def _lay(self) -> None:
-        """Lay the parameters end to end, or find that they lie so already; state goes along."""
-        shapes = [p.shape for p in self._params]
-        if self._shapes and shapes != self._shapes:
-            changed = next(i for i, shape in enumerate(shapes) if shape != self._shapes[i])
-            raise ShapeError(
-                f"{type(self).__name__}: parameter {changed} had shape {self._shapes[changed]} and now has "
-                f"{shapes[changed]}: build a new optimizer for it"
-            )
-        self._shapes = shapes
-        self._vectors = Vectors.of(self._params, type(self).__name__)
-        self.theta = self._vectors.theta
-        self._homes = self._vectors.homes
+        """Lay the parameters of all groups end to end, or find that they lie so already; what is kept goes along."""
+        rule = type(self).__name__
+        for group in self.param_groups:
+            self._completed(group)
+        params: list[Tensor] = [p for group in self.param_groups for p in group["params"]]
+        self._check_params(params)
+        kept = self._kept()
+        for i, p in enumerate(params):
+            before = kept.get(id(p))
+            if before is not None and before.shape != p.shape:
+                raise ShapeError(
+                    f"{rule}: parameter {i} had shape {before.shape} and now has {p.shape}: "
+                    "build a new optimizer for it"
+                )
+        if params:
+            self._vectors = Vectors.of(params, rule)
+        self._params, self._homes = params, self._vectors.homes[: len(params)]
         self._pairs = list(zip(self._params, self._homes, strict=True))
-        held: dict[str, Array] = getattr(self, "state_vectors", {})
+        self._ends = [home.start + home.theta.size for home in self._homes]
+        self.theta = self._vectors.theta
+        self._counts = [kept[id(p)].t if id(p) in kept else 0 for p in params]
         where, dtype = backend.device_of(self.theta), self.theta.dtype
         xp = backend.get_array_module(self.theta)
-        self.state_vectors = {
-            name: backend.to_device(held[name], where).astype(dtype, copy=False) if held else xp.zeros_like(self.theta)
-            for name in self.state
-        }
-        self._ends = [home.start + p.numel() for p, home in self._pairs]
-        self._slice = max(1, SLICE_BYTES // dtype.itemsize) if where == backend.CPU else max(1, self._ends[-1])
-        self._cuts: dict[tuple[int, int], tuple[Any, list[tuple[Array, ...]]]] = {}
+        self.state_vectors = {name: xp.zeros_like(self.theta) for name in self.state}
+        self._followed = {name: self.theta.copy() for name in self._followers}
+        for p, home, end in zip(self._params, self._homes, self._ends, strict=True):
+            before = kept.pop(id(p), None)
+            if before is None:
+                continue
+            for name, vector in {**self.state_vectors, **self._followed}.items():
+                if name in before.state:
+                    value = backend.to_device(before.state[name], where).astype(dtype, copy=False)
+                    vector[home.start : end] = value.reshape(-1)
+        self._left = kept
+        self._slice = max(1, SLICE_BYTES // dtype.itemsize) if where == backend.CPU else max(1, self.theta.size)
+        self._cuts: dict[tuple[int, int], list[tuple[Array, ...]]] = {}
+
+    def _kept(self) -> dict[int, Kept]:
+        """What is kept for each parameter, by its id: for those in the groups, and those that have left them."""
+        kept = {key: one for key, one in self._left.items() if one.parameter() is not None}
+        vectors = {**self.state_vectors, **self._followed}
+        for i, p in enumerate(self._params):
+            home = self._homes[i]
+            part = {name: vector[home.start : self._ends[i]] for name, vector in vectors.items()}
+            kept[id(p)] = Kept(weakref.ref(p), self._counts[i], home.theta.shape, part)
+        return kept
+
+    def follow(self, name: str) -> str:
+        """Keep one more vector, which starts as theta and is laid as theta is: for a wrapper. Returns its name here."""
+        while name in self._followers or name in self.state:
+            name += "'"
+        self._followers = (*self._followers, name)
+        self._followed[name] = self.theta.copy()
+        return name
+
+    def followed(self, name: str) -> Array:
+        """The vector that `follow` keeps under that name."""
+        return self._followed[name]
+
+    def unstepped(self) -> list[tuple[int, int]]:
+        """The stretches (start, stop) of theta, of parameters that have not been stepped yet."""
+        return [(h.start, end) for h, end, t in zip(self._homes, self._ends, self._counts, strict=True) if not t]
+
+    def hyperparameters(self) -> tuple[str, ...]:
+        """The names of the hyperparameters."""
+        return self._names
 
     @property
     def g(self) -> Array:
-        """The gradients of all parameters, end to end: one vector, of which each parameter's grad is a view."""
+        """The gradients of all parameters, end to end, 0 where there is none.
+
+        One vector: changing it changes what the next step takes.
+        """
+        self.settle()
+        for p, home in self._pairs:
+            if p._grad is None:
+                home.g[...] = 0
+            elif p._grad is not home.g:
+                take_in(p, home)
+                p._grad = home.g
         return self._vectors.g
 
     def _cut(self, start: int, stop: int) -> list[tuple[Array, ...]]:
         """theta, g and the state from `start` to `stop`, in slices."""
-        cut = self._vectors.cut(start, stop, self._slice)
-        of, slices = self._cuts.get((start, stop), (None, []))
-        if of is not cut:
-            state = self.state_vectors.values()
-            bounds = _bounds(start, stop, self._slice)
-            slices = [(*both, *(v[a:b] for v in state)) for both, (a, b) in zip(cut, bounds, strict=True)]
-            self._cuts[start, stop] = (cut, slices)
-        return slices
+        cut = self._cuts.get((start, stop))
+        if cut is None:
+            if len(self._cuts) >= 256:  # parameters that come and go in ever new patterns
+                self._cuts.clear()
+            vectors = (self.theta, self._vectors.g, *self.state_vectors.values())
+            bounds = itertools.pairwise([*range(start, stop, self._slice), stop])
+            cut = self._cuts[start, stop] = [tuple(v[a:b] for v in vectors) for a, b in bounds]
+        return cut
 
     # Using it.
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Forget the gradients (or set them to 0, with ``set_to_none=False``)."""
-        for p in self._params:
-            if not set_to_none and p._grad is not None:
-                p.grad = p.detach() * 0
-            elif p._grad is not None:
-                forget_gradient(p)
+        for group in self.param_groups:
+            for p in group["params"]:
+                if set_to_none or p._grad is None:
+                    p._grad = None
+                elif p._home is not None and p._home.theta is p._data:
+                    p._home.g[...] = 0
+                    p._grad = p._home.g
+                else:
+                    p._grad = backend.get_array_module(p._data).zeros_like(p._data)
 
-    def settle(self) -> None:
-        """Lay anew what has left its place in theta (by assignment, ``.to()`` or another optimizer), values and all."""
-        for p, home in self._pairs:
-            if p.data is not home.theta or p._home is not home:
-                self._lay()
-                return
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
+        """Apply the rule once, to every parameter that has a gradient.
 
-    def step(self) -> None:
-        """Apply the rule once, to every parameter that has a gradient."""
+        Args:
+            closure: computes the loss anew, and the gradients, and returns the loss; it is called first.
+
+        Returns:
+            What the closure returns; None without one.
+
+        Raises:
+            ValueError, TypeError: a hyperparameter in a group is out of range or unknown; the schedule of the rate
+                gives no rate. Nothing is changed then.
+        """
+        loss = None
+        if closure is not None:
+            with enable_grad():
+                loss = closure()
         self.settle()
         complete = True
         for p, home in self._pairs:
             if p._grad is not home.g:
                 if p._grad is None:
                     complete = False
-                else:  # assigned by hand, or kept aside
-                    self._vectors.take_in(p, home)
-        now = self.t
+                else:  # read by someone, or assigned by hand
+                    take_in(p, home)
+        work = [
+            (group, rate_of(type(self).__name__, group["lr"], self.t), self._given(group))
+            for group in self.param_groups
+        ]
+        before = self.t, list(self._counts)
         self.t += 1
         self.stepped = []
-        first = 0
-        for group in self.param_groups:
-            last = first + len(group["params"])
-            rate = group["lr"](now) if callable(group["lr"]) else group["lr"]
-            for start, stop, t in self._runs(first, last, complete):
-                self._apply(group, rate, start, stop, t)
-                self.stepped.append((start, stop, t))
-            first = last
+        Memory.change(p._shared_memory() for p in self._params if complete or p._grad is not None)
+        try:
+            first = 0
+            for group, rate, given in work:
+                last = first + len(group["params"])
+                for start, stop, t in self._runs(first, last, complete):
+                    self._apply(group, rate, given, start, stop, t)
+                    self.stepped.append((start, stop, t))
+                first = last
+        except BaseException:
+            self.t, self._counts = before
+            raise
+        return loss
 
     def _runs(self, first: int, last: int, complete: bool) -> Iterator[tuple[int, int, int]]:
         """Stretches (start, stop, t) of the vectors: neighbours that have gradients and are at the same step."""
         run: tuple[int, int, int] | None = None
-        number = next_on_tape()
         for i in range(first, last):
             home = self._homes[i]
             if not complete and self._params[i]._grad is None:
                 continue
             self._counts[i] = t = self._counts[i] + 1
-            home.changed = number
             if run is not None and run[1] == home.start and run[2] == t:
                 run = (run[0], self._ends[i], t)
             else:
@@ -264,9 +389,9 @@ class Optimizer:
         if run is not None:
             yield run
 
-    def _apply(self, group: dict[str, Any], rate: float, start: int, stop: int, t: int) -> None:
+    def _apply(self, group: Group, rate: float, given: dict[str, Any], start: int, stop: int, t: int) -> None:
         """The rule, on one stretch of the vectors."""
-        given = {name: group[name] for name in self._wants if name in group}
+        given = dict(given)
         if "lr" in given:
             given["lr"] = rate
         if "t" in self._wants:
@@ -279,19 +404,18 @@ class Optimizer:
         finally:
             self._in_force = None
 
+    # Hyperparameters as attributes.
+
     @property
     def lr(self) -> float:
         """The learning rate in force (of the first group): that of the next step, or, inside a rule, of this one."""
         if self._in_force is not None:
             return self._in_force[1]
-        rate = self.param_groups[0]["lr"]
-        return float(rate(self.t) if callable(rate) else rate)
+        return float(rate_of(type(self).__name__, self.param_groups[0]["lr"], self.t))
 
     @lr.setter
     def lr(self, rate: Rate) -> None:
-        self._check_hyperparameter("lr", rate)
-        for group in self.param_groups:
-            group["lr"] = rate
+        """Never called: `__setattr__` sets hyperparameters. It tells type checkers that this can be set."""
 
     def __getattr__(self, name: str) -> Any:
         """Inside a rule, ``self.mu`` is the hyperparameter mu of the group at hand; outside, of the first group."""
@@ -302,9 +426,31 @@ class Optimizer:
                 return group[name]
         raise AttributeError(f"{type(self).__name__} has no attribute or hyperparameter {name!r}")
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Setting a hyperparameter sets it in every group.
+
+        Raises:
+            ValueError, TypeError: it is out of range, or no number.
+            AttributeError: there is no such hyperparameter (a class of one's own may have further attributes, but
+                none whose name is nearly that of a hyperparameter).
+        """
+        if "param_groups" not in self.__dict__:
+            object.__setattr__(self, name, value)
+        elif name in self._names:
+            value = self._checked(name, value)
+            for group in self.param_groups:
+                group[name] = value
+        else:
+            check_attribute(self, name, self._names)
+            object.__setattr__(self, name, value)
+
+    def __dir__(self) -> Iterable[str]:
+        return [*super().__dir__(), *self._names]
+
     def __repr__(self) -> str:
         shown = ", ".join(f"{name}={value}" for name, value in self.param_groups[0].items() if name != "params")
-        return f"{type(self).__name__}({sum(p.numel() for p in self._params)} parameters, {shown})"
+        count = sum(p.numel() for group in self.param_groups for p in group["params"])
+        return f"{type(self).__name__}({count} parameters, {shown})"
 
     # Saving and loading.
 
@@ -313,6 +459,7 @@ class Optimizer:
 
         A learning rate that is a function is not in it: it needs t alone, and is given again by who loads.
         """
+        self.settle()
         state = {
             i: {"t": self._counts[i]}
             | {name: Tensor(v[home.start : end].reshape(p.shape).copy()) for name, v in self.state_vectors.items()}
@@ -330,122 +477,112 @@ class Optimizer:
         """Go on from what `state_dict` gave, bit for bit.
 
         Raises:
-            ValueError: it is the state of another rule, or of other parameters; nothing is changed then.
+            ValueError, TypeError: it is the state of another rule, or of other parameters, or something in it is
+                not what it must be; nothing is changed then.
         """
+        self._load(self._read(state_dict))
+
+    def _read(self, state_dict: Mapping[str, Any]) -> Any:
+        """What `state_dict` says, checked: t, hyperparameters for each group, and for each parameter t and state."""
         mine = type(self).__name__
-        if state_dict.get("rule") != mine:
-            raise ValueError(f"{mine} cannot go on from the state of {state_dict.get('rule')}")
-        check_keys(mine, state_dict, ("t", "state", "param_groups"))
+        check_state_of(mine, state_dict, ("t", "state", "param_groups"))
+        self.settle()
         state, groups = state_dict["state"], state_dict["param_groups"]
-        sizes, own = [len(g["params"]) for g in groups], [len(g["params"]) for g in self.param_groups]
+        try:
+            sizes, own = [len(g["params"]) for g in groups], [len(g["params"]) for g in self.param_groups]
+            hyperparameters = [{name: v for name, v in saved.items() if name != "params"} for saved in groups]
+            entries = [dict(state.get(i, {})) for i in range(len(self._params))]
+        except (TypeError, KeyError, AttributeError, ValueError) as error:
+            raise ValueError(f"{mine}: this is no state of an optimizer ({type(error).__name__}: {error})") from None
         if sizes != own:
             raise ValueError(f"{mine}: this state has groups of {sizes} parameters, the optimizer of {own}")
-        for i, p in enumerate(self._params):
-            there = state.get(i, {})
+        if len(state) != len(entries):
+            raise ValueError(f"{mine}: this state is of {len(state)} parameters, the optimizer has {len(entries)}")
+        for saved in hyperparameters:
+            for name in saved:
+                if name not in self._names:
+                    raise ValueError(f"this state is of another {mine}: " + unknown(mine, name, self._names))
+        values = [{name: self._checked(name, value) for name, value in saved.items()} for saved in hyperparameters]
+        counts, vectors = [], []
+        for i, (p, there) in enumerate(zip(self._params, entries, strict=True)):
             if set(there) != {"t", *self.state}:
-                has = ", ".join(there) or "nothing"
+                has = ", ".join(map(str, there)) or "nothing"
                 raise ValueError(f"{mine} keeps {', '.join(('t', *self.state))}, but here parameter {i} has {has}")
-            for name in self.state:
-                if tuple(state[i][name].shape) != p.shape:
-                    shape = tuple(state[i][name].shape)
-                    raise ShapeError(f"{mine}: {name} of parameter {i} has shape {shape}, the parameter {p.shape}")
-        self.settle()
-        self.t = int(state_dict["t"])
-        for group, saved in zip(self.param_groups, groups, strict=True):
-            kept = {name: tuple(v) if isinstance(v, list) else v for name, v in saved.items() if name != "params"}
-            group.update({name: v for name, v in kept.items() if not callable(group.get(name))})
-        for i, home in enumerate(self._homes):
-            self._counts[i] = int(state[i]["t"])
+            counts.append(count_in(there["t"], f"{mine}: t of parameter {i}"))
+            what = f"{mine}: {{}} of parameter {i}"
+            vectors.append({name: vector_in(there[name], p.shape, what.format(name)) for name in self.state})
+        return count_in(state_dict["t"], f"{mine}: t"), values, counts, vectors
+
+    def _load(self, read: Any) -> None:
+        """Take over what `_read` has found to be right."""
+        self.t, values, self._counts, vectors = read
+        for group, saved in zip(self.param_groups, values, strict=True):
+            group.update({name: v for name, v in saved.items() if not callable(group.get(name))})
+        for home, end, there in zip(self._homes, self._ends, vectors, strict=True):
             for name, vector in self.state_vectors.items():
-                saved = state[i][name]
-                value = saved.data if isinstance(saved, Tensor) else saved
-                vector[home.start : self._ends[i]] = backend.to_device(value, backend.device_of(vector)).reshape(-1)
+                vector[home.start : end] = backend.to_device(there[name], backend.device_of(vector)).reshape(-1)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """For pickle and deepcopy: the parameters and groups themselves, and what is kept for each parameter."""
+        self.settle()
+        rebuilt = {"_vectors", "_homes", "_pairs", "_ends", "_cuts", "theta", "_left", "_used"}
+        return {name: value for name, value in self.__dict__.items() if name not in rebuilt}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        held = {**state["state_vectors"], **state["_followed"]}
+        counts = state["_counts"]
+        self.__dict__.update(state | {"_left": {}, "_used": {}, "_params": [], "_homes": [], "state_vectors": {}})
+        self._followed = {}
+        self._lay()
+        self._counts = counts
+        for name, vector in {**self.state_vectors, **self._followed}.items():
+            vector[:] = held[name]
 
 
-def check_keys(rule: str, state_dict: Mapping[str, Any], keys: tuple[str, ...]) -> None:
-    """Raise a ValueError unless the state of an optimizer has all that belongs into it."""
+def _lies(p: Tensor, laid: Tensor, home: Home) -> bool:
+    """Whether `p` is the parameter that was laid at `home`, and is still there."""
+    return p is laid and p._data is home.theta and p._home is home
+
+
+def check_attribute(owner: Optimizer, name: str, names: Iterable[str]) -> None:
+    """Refuse a new attribute that is most likely a hyperparameter's name, misspelt: it would be without effect."""
+    kind = type(owner)
+    if name.startswith("_") or name in owner.__dict__ or hasattr(kind, name) or name in Optimizer.__annotations__:
+        return
+    ours = kind.__module__.partition(".")[0] == "minigrad"
+    if ours or difflib.get_close_matches(name, list(names), n=1, cutoff=0.85):
+        raise AttributeError(unknown(kind.__name__, name, names))
+
+
+def check_state_of(rule: str, state_dict: Any, keys: tuple[str, ...]) -> None:
+    """Raise a ValueError unless `state_dict` is of that rule and has all that belongs into it."""
+    if not isinstance(state_dict, Mapping):
+        raise ValueError(
+            f"{rule} goes on from a dictionary that state_dict() gave, not from a {type(state_dict).__name__}"
+        )
+    if state_dict.get("rule") != rule:
+        raise ValueError(f"{rule} cannot go on from the state of {state_dict.get('rule')}")
     missing = [key for key in keys if key not in state_dict]
     if missing:
         raise ValueError(f"{rule}: this is no whole state of an optimizer: it lacks {', '.join(missing)}")
 
 
-def _bounds(start: int, stop: int, size: int) -> list[tuple[int, int]]:
-    """Where to cut `start` to `stop` into slices of `size`."""
-    return list(itertools.pairwise([*range(start, stop, size), stop]))
+def count_in(value: Any, what: str) -> int:
+    """A count that was saved: an integer, at least 0."""
+    try:
+        count = operator.index(value)
+    except TypeError:
+        raise ValueError(f"{what} must be an integer, not {value!r}") from None
+    if isinstance(value, bool) or count < 0:
+        raise ValueError(f"{what} must be at least 0, not {value!r}")
+    return count
 
 
-class Vectors:
-    """theta and g: tensors laid end to end, and their gradients."""
-
-    def __init__(self, params: list[Tensor]) -> None:
-        xp = backend.get_array_module(params[0].data)
-        self.theta: Array = xp.concatenate([p.data.reshape(-1) for p in params])
-        self.g: Array = xp.zeros_like(self.theta)
-        self.homes: list[Home] = []
-        self._cuts: dict[tuple[int, int, int], list[tuple[Array, Array]]] = {}
-        me = weakref.ref(self)
-        start = 0
-        for p in params:
-            stop = start + p.data.size
-            home = Home(self.theta[start:stop].reshape(p.shape), self.g[start:stop].reshape(p.shape), start, me)
-            if p._home is not None:
-                home.changed = p._home.changed  # the tape may remember the old place, as it was before that change
-            p.data, p._home = home.theta, home
-            self.homes.append(home)
-            start = stop
-
-    @staticmethod
-    def of(params: list[Tensor], rule: str) -> Vectors:
-        """The vectors that hold just these tensors in this order: another optimizer's, or else new ones.
-
-        Raises:
-            TypeError: the tensors are of several dtypes, or live on several devices.
-        """
-        home = params[0]._home
-        found: Vectors | None = home.vectors() if home is not None else None
-        if (
-            found is not None
-            and len(found.homes) == len(params)
-            and all(p._home is h and p.data is h.theta for p, h in zip(params, found.homes, strict=True))
-        ):
-            return found
-        kinds = {(str(p.dtype), str(p.device)) for p in params}
-        if len(kinds) > 1:
-            told = " and ".join(f"{dtype} on {where}" for dtype, where in sorted(kinds))
-            raise TypeError(f"{rule}: all parameters must have one dtype and device, not {told}")
-        return Vectors(params)
-
-    def take_in(self, p: Tensor, home: Home) -> None:
-        """Copy a gradient that lies elsewhere (assigned by hand, say) to its place in g."""
-        gradient = p._grad.data if isinstance(p._grad, Tensor) else p._grad
-        if home.shown:
-            self.release()
-        home.g[...] = backend.to_device(gradient, backend.device_of(home.g))
-        p._grad = home.g
-
-    def cut(self, start: int, stop: int, size: int) -> list[tuple[Array, Array]]:
-        """theta and g from `start` to `stop`, in slices of `size`: made once, for all optimizers at work on them."""
-        key = (start, stop, size)
-        if key not in self._cuts:
-            if len(self._cuts) >= 256:  # parameters that come and go in ever new patterns
-                self._cuts.clear()
-            self._cuts[key] = [(self.theta[a:b], self.g[a:b]) for a, b in _bounds(start, stop, size)]
-        return self._cuts[key]
-
-    def release(self) -> None:
-        """Leave g to those who have kept hold of a view of it, if there are any, and go on with a copy.
-
-        For a gradient that someone looks at must not change under their eyes when the next one is computed. Whether
-        they have kept it is told by the number of references to g: each view of an array holds one, and those of
-        the homes, of the slices, of this object and of the call below are known.
-        """
-        known = 2 + len(self.homes) + sum(len(cut) for cut in self._cuts.values())
-        kept = sys.getrefcount(self.g) > known
-        if kept:
-            self.g = self.g.copy()
-            self._cuts.clear()
-        for home in self.homes:
-            home.shown = False
-            if kept:
-                stop = home.start + home.theta.size
-                home.g = self.g[home.start : stop].reshape(home.theta.shape)
+def vector_in(value: Any, shape: tuple[int, ...], what: str) -> Array:
+    """An array that was saved: floating-point, of that shape."""
+    array = backend.plain(value.data if isinstance(value, Tensor) else value, what=what)
+    if array.shape != shape:
+        raise ShapeError(f"{what} has shape {array.shape}, the parameter {shape}")
+    if array.dtype.kind != "f":
+        raise TypeError(f"{what} must be floating-point, not {array.dtype}")
+    return array

@@ -30,6 +30,7 @@ from typing import Any
 from numpy import sqrt
 
 from minigrad.backend import Array
+from minigrad.optim.hyperparameters import AT_LEAST_0, BETAS
 from minigrad.optim.optimizer import Optimizer, Rate
 
 
@@ -37,6 +38,7 @@ class RAdam(Optimizer):
     """Adam's step scaled by r once rho > 5; before that lr m_hat."""
 
     state = ("m", "v")
+    ranges = {"betas": BETAS, "eps": AT_LEAST_0}
 
     def __init__(
         self,

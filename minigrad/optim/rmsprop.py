@@ -19,6 +19,7 @@ from typing import Any
 from numpy import sqrt
 
 from minigrad.backend import Array
+from minigrad.optim.hyperparameters import AT_LEAST_0, FRACTION
 from minigrad.optim.optimizer import Optimizer, Rate
 
 
@@ -26,6 +27,7 @@ class RMSprop(Optimizer):
     """v <- alpha v + (1 - alpha) g**2; theta <- theta - lr g / (sqrt(v) + eps)."""
 
     state = ("v",)
+    ranges = {"alpha": FRACTION, "eps": AT_LEAST_0}
 
     def __init__(
         self, params: Iterable[Any], lr: Rate = 1e-2, alpha: float = 0.99, eps: float = 1e-8, weight_decay: float = 0.0

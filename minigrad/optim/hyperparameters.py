@@ -1,0 +1,124 @@
+"""The hyperparameters of a rule: which there are, read off its signature, and what values they can have."""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+import math
+from collections.abc import Iterable, Mapping
+from numbers import Real
+from typing import Any, NamedTuple
+
+import numpy
+
+from minigrad import backend
+
+
+class Range(NamedTuple):
+    """What values a hyperparameter can have: from `low` to `high`, in `words`; `numbers` of them, if it is a tuple."""
+
+    low: float
+    high: float
+    words: str
+    numbers: int = 1
+    whole: bool = False
+
+
+AT_LEAST_0 = Range(0, math.inf, "at least 0")
+FRACTION = Range(0, 1, "from 0 to 1")
+BETAS = Range(0, math.nextafter(1, 0), "from 0 to below 1", numbers=2)
+POSITIVE_INTEGER = Range(1, math.inf, "a positive integer", whole=True)
+
+REQUIRED: Any = type("Required", (), {"__repr__": lambda self: "required"})()
+"""The default of a hyperparameter that has none: a value must be given."""
+
+
+def signature_of(rule: Any, owner: str, vectors: tuple[str, ...]) -> tuple[tuple[str, ...], dict[str, Any]]:
+    """The names that a rule wants after its `*`, and the hyperparameters among them with their defaults.
+
+    Args:
+        rule: the bound method.
+        owner: the class, for messages.
+        vectors: what the rule must take before the `*`.
+
+    Raises:
+        TypeError: it takes something else.
+    """
+    parameters = list(inspect.signature(rule).parameters.values())
+    taken = tuple(p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD))
+    # What stands first is theta (and g), whatever a learner calls them; what is kept must go by its name.
+    leading = len([name for name in vectors if name in ("theta", "g")])
+    anything = any(p.kind is p.VAR_POSITIONAL for p in parameters)
+    if (len(taken) < leading or taken[leading:] != vectors[leading:]) and not anything:
+        raise TypeError(
+            f"{owner}.rule must take ({', '.join(vectors)}) and after a * its hyperparameters: "
+            f"its state is {vectors[leading:]}, its arguments are {inspect.signature(rule)}"
+        )
+    named = [p for p in parameters if p.kind is p.KEYWORD_ONLY]
+    return tuple(p.name for p in named), {
+        p.name: REQUIRED if p.default is p.empty else p.default for p in named if p.name != "t"
+    }
+
+
+def checked(owner: str, name: str, value: Any, ranges: Mapping[str, Range]) -> Any:
+    """`value` as a rule gets it: real numbers of any kind as Python numbers, so that they keep an array's dtype.
+
+    Raises:
+        TypeError: there is no value, or one that is no number where `ranges` asks for numbers.
+        ValueError: a number is out of range.
+    """
+    if value is REQUIRED:
+        raise TypeError(f"{owner} needs a value for {name}")
+    if name == "lr" and callable(value):
+        return value
+    value = _plain(value)
+    if name not in ranges:
+        return value
+    if isinstance(value, (list, tuple)):
+        value = tuple(_plain(one) for one in value)
+    low, high, words, count, whole = ranges[name]
+    numbers = value if count > 1 and isinstance(value, tuple) else (value,)
+    real = len(numbers) == count and all(isinstance(n, (int, float)) and not isinstance(n, bool) for n in numbers)
+    if not real and not whole:
+        kind = "two numbers" if count == 2 else "a number"
+        raise TypeError(f"{owner}: {name} must be {kind}, not {value!r}")
+    if not real or not all(low <= n <= high and (isinstance(n, int) or not whole) for n in numbers):
+        raise ValueError(f"{owner}: {name} must be {words}, not {value!r}")
+    return value
+
+
+def _plain(value: Any) -> Any:
+    """A number of NumPy's, a fraction or a 0-d array as a Python number; anything else as it is."""
+    if type(value) in (int, float, bool, str) or value is None:
+        return value
+    if isinstance(value, numpy.generic) or (backend.is_array(value) and value.ndim == 0):
+        return value.item()
+    if isinstance(value, Real) and not isinstance(value, (int, float)):
+        return float(value)
+    return value
+
+
+def rate_of(owner: str, lr: Any, taken: int) -> float:
+    """The learning rate in force after `taken` steps: `lr`, or what that schedule gives.
+
+    Raises:
+        TypeError: the schedule gives no number.
+        ValueError: it gives a negative number or nan.
+    """
+    if not callable(lr):
+        return lr
+    rate = lr(taken)
+    try:
+        return float(checked(owner, "lr", None if callable(rate) else rate, {"lr": AT_LEAST_0}))
+    except (TypeError, ValueError) as error:
+        raise type(error)(
+            f"{owner}: the schedule of lr must give a number that is at least 0, not {rate!r} (after {taken} steps)"
+        ) from None
+
+
+def unknown(owner: str, name: str, names: Iterable[str]) -> str:
+    """A sentence that says that there is no hyperparameter `name`, and which there are."""
+    names = list(names)
+    near = difflib.get_close_matches(name, names, n=1)
+    hint = f" (did you mean {near[0]}?)" if near else ""
+    return f"{owner} has no hyperparameter {name}{hint}; it has {', '.join(names)}"

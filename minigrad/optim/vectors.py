@@ -1,0 +1,65 @@
+"""theta and g: the parameters of an optimizer laid end to end in one vector, their gradients in a second.
+
+A layer's weight is then a view of theta, and its gradient is computed straight into g. Several optimizers on the same
+parameters share the vectors.
+"""
+
+from __future__ import annotations
+
+import weakref
+
+from minigrad import backend
+from minigrad.backend import Array
+from minigrad.tensor import Home, Memory, ShapeError, Tensor
+
+
+class Vectors:
+    """The vectors of some tensors, which become views of `theta`."""
+
+    def __init__(self, params: list[Tensor]) -> None:
+        xp = backend.get_array_module(params[0].data)
+        self.theta: Array = xp.concatenate([p.data.reshape(-1) for p in params])
+        self.g: Array = xp.zeros_like(self.theta)
+        self.homes: list[Home] = []
+        me = weakref.ref(self)
+        start = 0
+        for p in params:
+            stop = start + p.data.size
+            home = Home(self.theta[start:stop].reshape(p.shape), self.g[start:stop].reshape(p.shape), start, me)
+            # The tape may remember the old place, as it was before it was last changed.
+            p._memory = Memory(0 if p._memory is None else p._memory.changed)
+            p._data, p._home = home.theta, home
+            self.homes.append(home)
+            start = stop
+
+    @staticmethod
+    def of(params: list[Tensor], rule: str) -> Vectors:
+        """The vectors that hold just these tensors in this order: another optimizer's, or else new ones.
+
+        Raises:
+            TypeError: the tensors are of several dtypes, or live on several devices.
+        """
+        home = params[0]._home
+        found: Vectors | None = home.vectors() if home is not None else None
+        if (
+            found is not None
+            and len(found.homes) == len(params)
+            and all(p._home is h and p._data is h.theta for p, h in zip(params, found.homes, strict=True))
+        ):
+            return found
+        kinds = {(str(p.dtype), str(p.device)) for p in params}
+        if len(kinds) > 1:
+            listed = " and ".join(f"{dtype} on {where}" for dtype, where in sorted(kinds))
+            raise TypeError(f"{rule}: all parameters must have one dtype and device, not {listed}")
+        return Vectors(params)
+
+
+def take_in(p: Tensor, home: Home) -> None:
+    """Copy a gradient that lies elsewhere (read by someone, or assigned by hand) to its place in g.
+
+    It stays the parameter's gradient: whoever holds it may go on changing it.
+    """
+    gradient = p._grad.data if isinstance(p._grad, Tensor) else p._grad
+    if gradient.shape != home.g.shape:
+        raise ShapeError(f"a gradient of shape {gradient.shape} does not fit a parameter of shape {home.g.shape}")
+    home.g[...] = backend.to_device(gradient, backend.device_of(home.g))
