@@ -240,6 +240,8 @@ class Tensor:
             array = backend.to_device(array, self.device)
         if self._requires_grad and array.dtype.kind != "f":
             raise TypeError(f"data: a tensor that requires gradients is floating-point, and cannot hold {array.dtype}")
+        if array is self._data:
+            return
         if before is not None and before.changed:  # the tape may remember the old array, from before it was changed
             memory = Memory() if memory is None else memory
             memory.changed = max(memory.changed, before.changed)
@@ -749,8 +751,9 @@ def _walk(root: Tensor, gradient: Any, retain: bool, create_graph: bool, wanted:
         if create_graph:
             _check_same_data(op, inputs, used)
             values, y = inputs, node
+        gets = node._wanted
         for i, vjp, into, needs in op.vjps:
-            if not node._wanted >> i & 1:
+            if not gets >> i & 1:
                 continue
             if changed:
                 _check_unchanged(node, needs, order)

@@ -325,6 +325,19 @@ def test_what_a_learner_names_is_the_learners_business() -> None:
         run.lr = -1
 
 
+def test_a_hyperparameter_set_before_the_base_class_knows_of_it_is_refused() -> None:
+    class Mine(Optimizer):
+        def __init__(self, params: Any, mu: float = 0.5) -> None:
+            self.mu = mu
+            super().__init__(params)
+
+        def rule(self, theta, g, *, lr, mu=0.1):  # type: ignore[no-untyped-def]
+            theta -= lr * mu * g
+
+    with pytest.raises(TypeError, match=r"Mine: mu is a hyperparameter of the rule.*__init__\(params, mu=mu\)"):
+        Mine([leaf(1.0)])
+
+
 def test_an_error_in_a_rule_is_no_step() -> None:
     class Fails(Optimizer):
         state = ("v",)

@@ -109,6 +109,12 @@ class Optimizer:
             n: self._checked(n, value) for n, value in {**defaults, **hyperparameters}.items() if value is not REQUIRED
         }
         self._names = tuple({**defaults, **hyperparameters})
+        hidden = [n for n in self._names if n in self.__dict__]
+        if hidden:
+            raise TypeError(
+                f"{name}: {hidden[0]} is a hyperparameter of the rule: hand it to the constructor of Optimizer, as "
+                f"super().__init__(params, {hidden[0]}={hidden[0]}), instead of setting it before"
+            )
         self.t = 0
         self.stepped = []
         self._params: list[Tensor] = []
@@ -192,31 +198,27 @@ class Optimizer:
 
     def _given(self, group: Group) -> dict[str, Any]:
         """The group's hyperparameters as the rule gets them, looked at anew when one was assigned."""
-        last, given = self._used.get(id(group), ([], {}))
-        try:
-            values = [group[name] for name in self._names]
-        except KeyError:
-            values = []
-        if len(group) != len(self._names) + 1 or not values or not all(map(operator.is_, values, last)) or not last:
-            self._completed(group)
-            given = {name: group[name] for name in self._wants if name in group}
-            self._used[id(group)] = ([group[name] for name in self._names], given)
+        used = self._used.get(id(group))
+        if used is not None and len(group) == len(self._names) + 1 and _same(map(group.get, self._names), used[0]):
+            return used[1]
+        self._completed(group)
+        given = {name: group[name] for name in self._wants if name in group}
+        self._used[id(group)] = [group[name] for name in self._names], given
         return given
 
     # Laying parameters end to end.
 
     def settle(self) -> None:
         """Rebuild the vectors if a parameter is no longer a view of theta, or if the groups have other parameters."""
-        pairs = self._pairs
-        i = 0
-        for group in self.param_groups:
-            for p in group["params"]:
-                if i >= len(pairs) or not _lies(p, *pairs[i]):
-                    self._lay()
-                    return
-                i += 1
-        if i < len(pairs):
-            self._lay()
+        params = self._params
+        now = [p for group in self.param_groups for p in group["params"]]
+        if len(now) == len(params) and _same(now, params):
+            for p, home in self._pairs:
+                if p._data is not home.theta or p._home is not home:
+                    break
+            else:
+                return
+        self._lay()
 
     def _lay(self) -> None:
         """Lay the parameters of all groups end to end, or find that they lie so already; what is kept goes along."""
@@ -237,6 +239,7 @@ class Optimizer:
             self._vectors = Vectors.of(params, rule)
         self._params, self._homes = params, self._vectors.homes[: len(params)]
         self._pairs = list(zip(self._params, self._homes, strict=True))
+        self._memories = [p._shared_memory() for p in params]
         self._ends = [home.start + home.theta.size for home in self._homes]
         self.theta = self._vectors.theta
         self._counts = [kept[id(p)].t if id(p) in kept else 0 for p in params]
@@ -358,7 +361,10 @@ class Optimizer:
         before = self.t, list(self._counts)
         self.t += 1
         self.stepped = []
-        Memory.change(p._shared_memory() for p in self._params if complete or p._grad is not None)
+        memories = self._memories
+        if not complete:
+            memories = [memory for p, memory in zip(self._params, memories, strict=True) if p._grad is not None]
+        Memory.change(memories)
         try:
             first = 0
             for group, rate, given in work:
@@ -434,7 +440,8 @@ class Optimizer:
             AttributeError: there is no such hyperparameter (a class of one's own may have further attributes, but
                 none whose name is nearly that of a hyperparameter).
         """
-        if "param_groups" not in self.__dict__:
+        held = self.__dict__
+        if name in held or "param_groups" not in held:
             object.__setattr__(self, name, value)
         elif name in self._names:
             value = self._checked(name, value)
@@ -525,7 +532,7 @@ class Optimizer:
     def __getstate__(self) -> dict[str, Any]:
         """For pickle and deepcopy: the parameters and groups themselves, and what is kept for each parameter."""
         self.settle()
-        rebuilt = {"_vectors", "_homes", "_pairs", "_ends", "_cuts", "theta", "_left", "_used"}
+        rebuilt = {"_vectors", "_homes", "_pairs", "_memories", "_ends", "_cuts", "theta", "_left", "_used"}
         return {name: value for name, value in self.__dict__.items() if name not in rebuilt}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -539,9 +546,9 @@ class Optimizer:
             vector[:] = held[name]
 
 
-def _lies(p: Tensor, laid: Tensor, home: Home) -> bool:
-    """Whether `p` is the parameter that was laid at `home`, and is still there."""
-    return p is laid and p._data is home.theta and p._home is home
+def _same(one: Iterable[Any], other: Iterable[Any]) -> bool:
+    """Whether these are the same objects (tensors compare element by element, and numbers of any type alike)."""
+    return all(map(operator.is_, one, other))
 
 
 def check_attribute(owner: Optimizer, name: str, names: Iterable[str]) -> None:
