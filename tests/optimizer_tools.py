@@ -33,7 +33,7 @@ UNUSUAL: dict[str, dict[str, Any]] = {
 
 def public_optimizers() -> set[str]:
     """The names of the optimizers in `minigrad.optim.__all__`: each must stand in every table."""
-    return set(mg.optim.__all__) - {"Optimizer", "lr"}
+    return set(mg.optim.__all__) - {"Combined", "Optimizer", "Wrapper", "lr"}
 
 
 def split(vector: np.ndarray, shapes: Shapes) -> list[np.ndarray]:

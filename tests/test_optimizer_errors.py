@@ -277,7 +277,7 @@ def test_hyperparameters_inside_a_rule_of_ones_own() -> None:
 
 
 def test_a_rule_of_ones_own_with_unknown_hyperparameters() -> None:
-    with pytest.raises(TypeError, match="Heavy has no hyperparameter momentum; it has lr, weight_decay, mu"):
+    with pytest.raises(TypeError, match="Heavy has no hyperparameter momentum; it has lr, mu, weight_decay"):
         Heavy(one(), momentum=0.5)
     with pytest.raises(AttributeError, match="Heavy has no attribute or hyperparameter 'momentum'"):
         _ = Heavy(one()).momentum
@@ -322,7 +322,7 @@ def test_a_rule_with_a_wrong_signature(wrong: str) -> None:
 
 def test_the_repr_shows_the_hyperparameters() -> None:
     params = [mg.zeros(2, 3, requires_grad=True), mg.zeros(4, requires_grad=True)]
-    assert repr(optim.Momentum(params, lr=0.25)) == "Momentum(10 parameters, lr=0.25, weight_decay=0.0, momentum=0.9)"
+    assert repr(optim.Momentum(params, lr=0.25)) == "Momentum(10 parameters, lr=0.25, momentum=0.9, weight_decay=0.0)"
     assert repr(optim.Lookahead(optim.SGD(params, lr=0.5), k=3)) == (
         "Lookahead(k=3, alpha=0.5, SGD(10 parameters, lr=0.5, weight_decay=0.0))"
     )

@@ -147,7 +147,8 @@ class Watching(optim.Optimizer):
     """SGD that notes the rate in force while it works."""
 
     def rule(self, theta: Any, g: Any, *, lr: float) -> None:
-        self.seen.append((self.lr, lr, self.param_groups[0]["lr"]))
+        if isinstance(theta, np.ndarray):  # not when the rule is only noted
+            self.seen.append((self.lr, lr, self.param_groups[0]["lr"]))
         theta -= lr * g
 
 

@@ -16,28 +16,20 @@ PyTorch: the same. Keeps v and u, two numbers per parameter.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
-
 from numpy import sqrt
 
 from minigrad.backend import Array
 from minigrad.optim.hyperparameters import AT_LEAST_0, FRACTION
-from minigrad.optim.optimizer import Optimizer, Rate
+from minigrad.optim.optimizer import Optimizer
 
 
 class Adadelta(Optimizer):
-    """delta = sqrt(u + eps) / sqrt(v + eps) g; theta <- theta - lr delta."""
-
     state = ("v", "u")
     ranges = {"rho": FRACTION, "eps": AT_LEAST_0}
 
-    def __init__(
-        self, params: Iterable[Any], lr: Rate = 1.0, rho: float = 0.9, eps: float = 1e-6, weight_decay: float = 0.0
+    def rule(
+        self, theta: Array, g: Array, v: Array, u: Array, *, lr: float = 1.0, rho: float = 0.9, eps: float = 1e-6
     ) -> None:
-        super().__init__(params, lr=lr, rho=rho, eps=eps, weight_decay=weight_decay)
-
-    def rule(self, theta: Array, g: Array, v: Array, u: Array, *, lr: float, rho: float, eps: float) -> None:
         """Average the squared gradients, step in proportion to the last steps, average those."""
         v[:] = rho * v + (1 - rho) * g**2
         delta = sqrt(u + eps) / sqrt(v + eps) * g

@@ -13,26 +13,18 @@ PyTorch: the same. Keeps G, one number per parameter.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
-
 from numpy import sqrt
 
 from minigrad.backend import Array
 from minigrad.optim.hyperparameters import AT_LEAST_0
-from minigrad.optim.optimizer import Optimizer, Rate
+from minigrad.optim.optimizer import Optimizer
 
 
 class Adagrad(Optimizer):
-    """G <- G + g**2; theta <- theta - lr g / (sqrt(G) + eps)."""
-
     state = ("G",)
     ranges = {"eps": AT_LEAST_0}
 
-    def __init__(self, params: Iterable[Any], lr: Rate = 1e-2, weight_decay: float = 0.0, eps: float = 1e-10) -> None:
-        super().__init__(params, lr=lr, weight_decay=weight_decay, eps=eps)
-
-    def rule(self, theta: Array, g: Array, G: Array, *, lr: float, eps: float) -> None:
+    def rule(self, theta: Array, g: Array, G: Array, *, lr: float = 1e-2, eps: float = 1e-10) -> None:
         """Add up the squares, then divide by their root."""
         G += g**2
         theta -= lr * g / (sqrt(G) + eps)

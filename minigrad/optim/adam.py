@@ -18,34 +18,28 @@ PyTorch: the same. Keeps m and v, two numbers per parameter.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
-
 from numpy import sqrt
 
 from minigrad.backend import Array
 from minigrad.optim.hyperparameters import AT_LEAST_0, BETAS
-from minigrad.optim.optimizer import Optimizer, Rate
+from minigrad.optim.optimizer import Optimizer
 
 
 class Adam(Optimizer):
-    """theta <- theta - lr m_hat / (sqrt(v_hat) + eps), with beta1 and beta2 in `betas`."""
-
     state = ("m", "v")
     ranges = {"betas": BETAS, "eps": AT_LEAST_0}
 
-    def __init__(
+    def rule(
         self,
-        params: Iterable[Any],
-        lr: Rate = 1e-3,
+        theta: Array,
+        g: Array,
+        m: Array,
+        v: Array,
+        *,
+        lr: float = 1e-3,
         betas: tuple[float, float] = (0.9, 0.999),
         eps: float = 1e-8,
-        weight_decay: float = 0.0,
-    ) -> None:
-        super().__init__(params, lr=lr, betas=betas, eps=eps, weight_decay=weight_decay)
-
-    def rule(
-        self, theta: Array, g: Array, m: Array, v: Array, *, lr: float, betas: tuple[float, float], eps: float, t: int
+        t: int,
     ) -> None:
         """Average the gradient and its square, correct both for their start at 0, then divide."""
         beta1, beta2 = betas

@@ -15,34 +15,28 @@ PyTorch: the same as here. Keeps m and u, two numbers per parameter.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
-
 from numpy import maximum
 
 from minigrad.backend import Array
 from minigrad.optim.hyperparameters import AT_LEAST_0, BETAS
-from minigrad.optim.optimizer import Optimizer, Rate
+from minigrad.optim.optimizer import Optimizer
 
 
 class Adamax(Optimizer):
-    """u <- max(beta2 u, |g| + eps); theta <- theta - lr / (1 - beta1**t) m / u."""
-
     state = ("m", "u")
     ranges = {"betas": BETAS, "eps": AT_LEAST_0}
 
-    def __init__(
+    def rule(
         self,
-        params: Iterable[Any],
-        lr: Rate = 2e-3,
+        theta: Array,
+        g: Array,
+        m: Array,
+        u: Array,
+        *,
+        lr: float = 2e-3,
         betas: tuple[float, float] = (0.9, 0.999),
         eps: float = 1e-8,
-        weight_decay: float = 0.0,
-    ) -> None:
-        super().__init__(params, lr=lr, betas=betas, eps=eps, weight_decay=weight_decay)
-
-    def rule(
-        self, theta: Array, g: Array, m: Array, u: Array, *, lr: float, betas: tuple[float, float], eps: float, t: int
+        t: int,
     ) -> None:
         """Average the gradient, keep the largest, then divide."""
         beta1, beta2 = betas

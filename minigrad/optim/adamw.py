@@ -18,31 +18,16 @@ Keeps m and v, two numbers per parameter.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
-
 from numpy import sqrt
 
 from minigrad.backend import Array
 from minigrad.optim.hyperparameters import AT_LEAST_0, BETAS
-from minigrad.optim.optimizer import Optimizer, Rate
+from minigrad.optim.optimizer import Optimizer
 
 
 class AdamW(Optimizer):
-    """Adam's step, and beside it theta <- theta - lr weight_decay theta."""
-
     state = ("m", "v")
     ranges = {"betas": BETAS, "eps": AT_LEAST_0}
-
-    def __init__(
-        self,
-        params: Iterable[Any],
-        lr: Rate = 1e-3,
-        betas: tuple[float, float] = (0.9, 0.999),
-        eps: float = 1e-8,
-        weight_decay: float = 1e-2,
-    ) -> None:
-        super().__init__(params, lr=lr, betas=betas, eps=eps, weight_decay=weight_decay)
 
     def rule(
         self,
@@ -51,10 +36,10 @@ class AdamW(Optimizer):
         m: Array,
         v: Array,
         *,
-        lr: float,
-        betas: tuple[float, float],
-        eps: float,
-        weight_decay: float,
+        lr: float = 1e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 1e-2,
         t: int,
     ) -> None:
         """Shrink, then step as Adam does."""

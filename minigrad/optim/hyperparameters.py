@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import inspect
 import math
+import sys
 from collections.abc import Iterable, Mapping
 from numbers import Real
 from typing import Any, NamedTuple
@@ -27,19 +28,23 @@ class Range(NamedTuple):
 AT_LEAST_0 = Range(0, math.inf, "at least 0")
 FRACTION = Range(0, 1, "from 0 to 1")
 BETAS = Range(0, math.nextafter(1, 0), "from 0 to below 1", numbers=2)
+COUNT = Range(0, math.inf, "an integer, at least 0", whole=True)
 POSITIVE_INTEGER = Range(1, math.inf, "a positive integer", whole=True)
 
 REQUIRED: Any = type("Required", (), {"__repr__": lambda self: "required"})()
 """The default of a hyperparameter that has none: a value must be given."""
 
 
-def signature_of(rule: Any, owner: str, vectors: tuple[str, ...]) -> tuple[tuple[str, ...], dict[str, Any]]:
+def signature_of(
+    rule: Any, owner: str, vectors: tuple[str, ...], called: str = "rule"
+) -> tuple[tuple[str, ...], dict[str, Any]]:
     """The names that a rule wants after its `*`, and the hyperparameters among them with their defaults.
 
     Args:
         rule: the bound method.
         owner: the class, for messages.
         vectors: what the rule must take before the `*`.
+        called: the method's name, for messages.
 
     Raises:
         TypeError: it takes something else.
@@ -51,13 +56,70 @@ def signature_of(rule: Any, owner: str, vectors: tuple[str, ...]) -> tuple[tuple
     anything = any(p.kind is p.VAR_POSITIONAL for p in parameters)
     if (len(taken) < leading or taken[leading:] != vectors[leading:]) and not anything:
         raise TypeError(
-            f"{owner}.rule must take ({', '.join(vectors)}) and after a * its hyperparameters: "
+            f"{owner}.{called} must take ({', '.join(vectors)}) and after a * its hyperparameters: "
             f"its state is {vectors[leading:]}, its arguments are {inspect.signature(rule)}"
         )
     named = [p for p in parameters if p.kind is p.KEYWORD_ONLY]
     return tuple(p.name for p in named), {
         p.name: REQUIRED if p.default is p.empty else p.default for p in named if p.name != "t"
     }
+
+
+def with_common(own: Mapping[str, Any], common: Mapping[str, Any]) -> dict[str, Any]:
+    """All hyperparameters with their defaults, in the order in which they may be given by place.
+
+    Args:
+        own: those that a rule names, in its order.
+        common: those that every rule has; the first of them stands first.
+    """
+    first = {name: value for name, value in list(common.items())[:1] if name not in own}
+    named = {name: common.get(name, REQUIRED) if value is REQUIRED else value for name, value in own.items()}
+    return {**first, **named, **{name: value for name, value in common.items() if name not in own}}
+
+
+def by_name(owner: str, names: Iterable[str], positional: tuple[Any, ...], named: dict[str, Any]) -> dict[str, Any]:
+    """Hyperparameters that were given by place or by name, all by name.
+
+    Raises:
+        TypeError: there are too many, or one is given twice.
+    """
+    names = list(names)
+    if len(positional) > len(names):
+        raise TypeError(f"{owner} takes {len(names)} hyperparameters ({', '.join(names)}), not {len(positional)}")
+    placed = dict(zip(names, positional, strict=False))
+    twice = [name for name in placed if name in named]
+    if twice:
+        raise TypeError(f"{owner} got {twice[0]} twice, by place and by name")
+    return {**placed, **named}
+
+
+def describe(kind: type, base: type, vectors: tuple[str, ...], common: Mapping[str, Any], first: str) -> None:
+    """Give a class the signature of its rule, and a class of the library its module's page as its help.
+
+    Args:
+        kind: the class.
+        base: where the constructor comes from that takes what the rule names.
+        vectors: what the rule takes before the `*`.
+        common: hyperparameters that every rule has, with their defaults.
+        first: the name of what the constructor takes first.
+    """
+    kind.__signature__ = None  # type: ignore[attr-defined]
+    if kind.__init__ is base.__init__:  # type: ignore[misc]
+        rule = list(inspect.signature(kind.rule).parameters.values())  # type: ignore[attr-defined]
+        own = {p.name: p for p in rule if p.kind is p.KEYWORD_ONLY and p.name != "t"}
+        defaults = with_common({n: REQUIRED if p.default is p.empty else p.default for n, p in own.items()}, common)
+        parameters = [inspect.Parameter(first, inspect.Parameter.POSITIONAL_OR_KEYWORD)]
+        for name, value in defaults.items():
+            note = {"lr": "Rate", "weight_decay": "float"}.get(name) or getattr(own.get(name), "annotation", "Any")
+            keyword = value is REQUIRED or any(p.kind is p.KEYWORD_ONLY for p in parameters)
+            place = inspect.Parameter.KEYWORD_ONLY if keyword else inspect.Parameter.POSITIONAL_OR_KEYWORD
+            default = inspect.Parameter.empty if value is REQUIRED else value
+            parameters.append(inspect.Parameter(name, place, default=default, annotation=note))
+        kind.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    if "__doc__" not in vars(kind) or kind.__doc__ is None:
+        page = sys.modules[kind.__module__]
+        if kind.__module__.startswith(__package__ + "."):
+            kind.__doc__ = page.__doc__
 
 
 def checked(owner: str, name: str, value: Any, ranges: Mapping[str, Range]) -> Any:

@@ -18,25 +18,14 @@ from __future__ import annotations
 
 from minigrad.backend import Array
 from minigrad.optim.hyperparameters import FRACTION, POSITIVE_INTEGER
-from minigrad.optim.optimizer import Optimizer
 from minigrad.optim.wrapper import Wrapper
 
 
 class Lookahead(Wrapper):
-    """`k` steps of `base_optimizer`, then slow <- slow + alpha (theta - slow) and theta <- slow.
-
-    Raises:
-        TypeError: `base_optimizer` is not an optimizer.
-        ValueError: `k` is not a positive integer, or `alpha` not from 0 to 1.
-    """
-
     state = ("slow",)
-    ranges = {"alpha": FRACTION, "k": POSITIVE_INTEGER}
+    ranges = {"k": POSITIVE_INTEGER, "alpha": FRACTION}
 
-    def __init__(self, base_optimizer: Optimizer, k: int = 5, alpha: float = 0.5) -> None:
-        super().__init__(base_optimizer, k=k, alpha=alpha)
-
-    def rule(self, theta: Array, slow: Array, *, k: int, alpha: float, t: int) -> None:
+    def rule(self, theta: Array, slow: Array, *, k: int = 5, alpha: float = 0.5, t: int) -> None:
         """Every k steps the slow weights follow, and theta goes on from them."""
         if t % k == 0:
             slow[:] = between(slow, theta, alpha)

@@ -15,26 +15,16 @@ PyTorch: the same as here (``SGD(momentum=mu)``). Keeps v, one number per parame
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
-
 from minigrad.backend import Array
 from minigrad.optim.hyperparameters import AT_LEAST_0
-from minigrad.optim.optimizer import Optimizer, Rate
+from minigrad.optim.optimizer import Optimizer
 
 
 class Momentum(Optimizer):
-    """v <- mu v + g; theta <- theta - lr v, where mu is `momentum`."""
-
     state = ("v",)
     ranges = {"momentum": AT_LEAST_0}
 
-    def __init__(
-        self, params: Iterable[Any], lr: Rate = 1e-3, momentum: float = 0.9, weight_decay: float = 0.0
-    ) -> None:
-        super().__init__(params, lr=lr, momentum=momentum, weight_decay=weight_decay)
-
-    def rule(self, theta: Array, g: Array, v: Array, *, lr: float, momentum: float) -> None:
+    def rule(self, theta: Array, g: Array, v: Array, *, lr: float = 1e-3, momentum: float = 0.9) -> None:
         """Gather speed, then move."""
         mu = momentum
         v[:] = mu * v + g

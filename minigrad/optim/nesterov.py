@@ -20,26 +20,16 @@ PyTorch: the same (``SGD(momentum=mu, nesterov=True)``). Keeps v, one number per
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
-
 from minigrad.backend import Array
 from minigrad.optim.hyperparameters import AT_LEAST_0
-from minigrad.optim.optimizer import Optimizer, Rate
+from minigrad.optim.optimizer import Optimizer
 
 
 class Nesterov(Optimizer):
-    """v <- mu v + g; theta <- theta - lr (g + mu v), where mu is `momentum` and v is already the new one."""
-
     state = ("v",)
     ranges = {"momentum": AT_LEAST_0}
 
-    def __init__(
-        self, params: Iterable[Any], lr: Rate = 1e-3, momentum: float = 0.9, weight_decay: float = 0.0
-    ) -> None:
-        super().__init__(params, lr=lr, momentum=momentum, weight_decay=weight_decay)
-
-    def rule(self, theta: Array, g: Array, v: Array, *, lr: float, momentum: float) -> None:
+    def rule(self, theta: Array, g: Array, v: Array, *, lr: float = 1e-3, momentum: float = 0.9) -> None:
         """Gather speed, then move to where the next gradient is wanted."""
         mu = momentum
         v[:] = mu * v + g

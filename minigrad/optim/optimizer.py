@@ -2,22 +2,36 @@
 
 The parameters are laid end to end in one vector theta, their gradients in a second, g, and each thing a rule
 keeps (v, m, ...) in one more. A layer's weight is then a view of theta. `Optimizer.step` hands these vectors
-to the rule: on a CPU in slices that stay in the cache, on a GPU whole. Rules work element by element, so they
-cannot tell.
+to the rule. What it hands out at a time, the rule says in its `scope`. One that works element by element gets slices
+that stay in the cache of a CPU, or the whole vectors on a GPU: it cannot tell.
 """
 
 from __future__ import annotations
 
+import bisect
 import difflib
 import itertools
 import operator
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 from typing import Any, ClassVar, NamedTuple
 
 from minigrad import backend
 from minigrad.backend import Array
-from minigrad.optim.hyperparameters import AT_LEAST_0, REQUIRED, Range, checked, rate_of, signature_of, unknown
+from minigrad.optim import formula
+from minigrad.optim.hyperparameters import (
+    AT_LEAST_0,
+    REQUIRED,
+    Range,
+    by_name,
+    checked,
+    describe,
+    rate_of,
+    signature_of,
+    unknown,
+    with_common,
+)
 from minigrad.optim.vectors import Vectors, take_in
 from minigrad.tensor import Home, Memory, ShapeError, Tensor, enable_grad
 
@@ -26,6 +40,14 @@ Rate = float | Callable[[int], float]
 
 SLICE_BYTES = 128_000
 """How much of each vector a rule is given at a time on a CPU: it and the temporaries then stay in the cache."""
+
+COMMON: dict[str, Any] = {"lr": 0.01, "weight_decay": 0.0}
+"""What every rule has, with the values it has if the rule does not say otherwise."""
+
+SCOPES = ("element", "parameter", "all")
+
+TRAINED = "trained"
+"""What the trained weights are kept as while the averaged ones are in their place."""
 
 Group = dict[str, Any]
 """Some parameters, under "params", and the hyperparameters they are trained with, each under its name."""
@@ -44,17 +66,41 @@ class Optimizer:
     """The base of all rules.
 
     A subclass names in `state` the vectors it keeps, which start at 0, and defines `rule`, which gets theta, g
-    and those vectors and changes them in place. What else the rule names, after a ``*``, it is given by name:
-    its hyperparameters, `lr` being the rate in force, and `t`, the number of this step, 1 for the first (``self.lr``
-    and the like, inside the rule, say the same).
-    Their defaults may stand in the rule's own signature::
+    and those vectors and changes them in place (all but g). What else the rule names, after a ``*``, it is given by
+    name: its hyperparameters, whose defaults stand in its signature, `lr` being the rate in force, and `t`, the number
+    of this step, 1 for the first (``self.lr`` and the like, inside the rule, say the same). What it needs of `t` alone
+    is a function of t (see `running_product` for products); it keeps nothing on ``self``.
 
-        class Heavy(Optimizer):
+    What a rule works on, it says in `scope`. With "element", the default, each number is computed from those at the
+    same place alone; this is checked at the first step::
+
+        class Momentum(Optimizer):
             state = ("v",)
 
             def rule(self, theta, g, v, *, lr=0.1, mu=0.9):
                 v[:] = mu * v + g
                 theta -= lr * v
+
+    With "parameter" the rule is called once for each parameter that has a gradient, in that parameter's own shape, here
+    layer-wise adaptive rates (LARS)::
+
+        class LARS(Optimizer):
+            scope = "parameter"
+
+            def rule(self, theta, g, *, lr=0.1, trust=0.001):
+                theta -= lr * trust * norm(theta) / norm(g) * g
+
+    With "all" it is called once for each group, with one vector of all its parameters that have a gradient (and `t` is
+    the optimizer's), here clipping by the norm of the whole gradient::
+
+        class Clipped(Optimizer):
+            scope = "all"
+
+            def rule(self, theta, g, *, lr=0.1, longest=1.0):
+                theta -= lr * min(1, longest / norm(g)) * g
+
+    One that tests other weights than it trains, an average of them, defines `averaged` (see there); one that needs the
+    gradient more than once a step says ``needs_closure = True`` and defines `step`.
 
     Args:
         params: the tensors to change, or dictionaries ``{"params": tensors, "lr": ...}``, groups with
@@ -74,6 +120,8 @@ class Optimizer:
     """
 
     state: ClassVar[tuple[str, ...]] = ()
+    scope: ClassVar[str] = "element"
+    needs_closure: bool = False
     ranges: ClassVar[Mapping[str, Range]] = {"lr": AT_LEAST_0, "weight_decay": AT_LEAST_0}
     """What values the hyperparameters can have; a subclass adds its own."""
 
@@ -89,15 +137,25 @@ class Optimizer:
         """Change `theta` and the state in place, given the gradient `g`."""
         raise NotImplementedError(f"{type(self).__name__} must define rule(self, theta, g, ...)")
 
-    def __init__(self, params: Iterable[Any], **hyperparameters: Any) -> None:
+    def averaged(self, theta: Array, *state: Array, **hyperparameters: Any) -> None:
+        """Change `theta` in place from the weights that are trained to those that are to be tested.
+
+        `eval` calls it, with the vectors of the state and the hyperparameters it names after a ``*``, and `train` puts
+        the trained weights back, bit for bit. Here: the two are the same.
+        """
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        """Let the class show its page as its help, and the rule's hyperparameters as its signature."""
+        super().__init_subclass__(**options)
+        describe(cls, Optimizer, ("theta", "g", *cls.state), COMMON, "params")
+
+    def __init__(self, params: Iterable[Any], *positional: Any, **hyperparameters: Any) -> None:
         name = type(self).__name__
-        if isinstance(self.state, str) or not all(isinstance(vector, str) for vector in self.state):
-            raise TypeError(f"{name}.state must be a tuple of names, as ('v',), not {self.state!r}")
+        check_class(type(self))
         self._wants, own = signature_of(self.rule, name, ("theta", "g", *self.state))
-        defaults = {"lr": 0.01, "weight_decay": 0.0} | {
-            n: {"lr": 0.01, "weight_decay": 0.0}.get(n, REQUIRED) if value is REQUIRED else value
-            for n, value in own.items()
-        }
+        self._average_wants = signature_of(self.averaged, name, ("theta", *self.state), "averaged")[0]
+        defaults = with_common(own, COMMON)
+        hyperparameters = by_name(name, defaults, positional, hyperparameters)
         if type(self).__init__ is Optimizer.__init__:  # a subclass's constructor may take what no rule names
             for given in hyperparameters:
                 if given not in defaults:
@@ -123,8 +181,9 @@ class Optimizer:
         self._left: dict[int, Kept] = {}  # of parameters that are in no group any more, by id
         self._followed: dict[str, Array] = {}  # vectors that start as theta, for a wrapper
         self._in_force: tuple[Group, float] | None = None  # the group and rate a rule is at work on
-        self._used: dict[int, tuple[list[Any], dict[str, Any]]] = {}  # see `_given`
+        self._used: dict[int, tuple[list[Any], dict[str, Any]]] = {}  # what `_given` found, by the id of the group
         self._followers: tuple[str, ...] = ()
+        self._evaluating = False  # whether averaged weights stand in place of the trained ones
         groups = self._groups(params)
         self._check_params([p for group in groups for p in group["params"]])
         self.state_vectors = {}
@@ -179,7 +238,11 @@ class Optimizer:
                 raise TypeError(f"{rule}: parameter {i} (shape {p.shape}) must be floating-point, not {p.dtype}")
             if id(p) in seen:
                 raise ValueError(f"{rule}: parameter {i} (shape {p.shape}) was given twice")
+            self.check_parameter(i, p)
             seen.add(id(p))
+
+    def check_parameter(self, i: int, p: Tensor) -> None:
+        """Raise an error if the rule cannot train `p`, the parameter number `i`. Here: it can."""
 
     def add_param_group(self, param_group: Group) -> None:
         """Train further parameters, with hyperparameters of their own or the defaults.
@@ -203,8 +266,21 @@ class Optimizer:
             return used[1]
         self._completed(group)
         given = {name: group[name] for name in self._wants if name in group}
+        if self.scope == "element" and (used is None or {**used[1], "lr": 0} != {**given, "lr": 0}):
+            self._note(group, given)
         self._used[id(group)] = [group[name] for name in self._names], given
         return given
+
+    def _note(self, group: Group, given: dict[str, Any]) -> None:
+        """Run the rule on stand-ins, to see that it is elementwise."""
+        rate = rate_of(type(self).__name__, group["lr"], self.t)
+        self._in_force = (group, rate)
+        try:
+            if "lr" in given:
+                given = {**given, "lr": rate}
+            formula.check(type(self).__name__, self.rule, ("theta", "g", *self.state), given, "t" in self._wants)
+        finally:
+            self._in_force = None
 
     # Laying parameters end to end.
 
@@ -240,6 +316,7 @@ class Optimizer:
         self._params, self._homes = params, self._vectors.homes[: len(params)]
         self._pairs = list(zip(self._params, self._homes, strict=True))
         self._memories = [p._shared_memory() for p in params]
+        self._starts = [home.start for home in self._homes]
         self._ends = [home.start + home.theta.size for home in self._homes]
         self.theta = self._vectors.theta
         self._counts = [kept[id(p)].t if id(p) in kept else 0 for p in params]
@@ -269,6 +346,10 @@ class Optimizer:
             kept[id(p)] = Kept(weakref.ref(p), self._counts[i], home.theta.shape, part)
         return kept
 
+    def parts(self) -> list[Optimizer]:
+        """The optimizers that have the parameters, each with vectors of its own: here the optimizer itself."""
+        return [self]
+
     def follow(self, name: str) -> str:
         """Keep one more vector, which starts as theta and is laid as theta is: for a wrapper. Returns its name here."""
         while name in self._followers or name in self.state:
@@ -276,6 +357,11 @@ class Optimizer:
         self._followers = (*self._followers, name)
         self._followed[name] = self.theta.copy()
         return name
+
+    def unfollow(self, name: str) -> None:
+        """Keep that vector no longer."""
+        self._followers = tuple(other for other in self._followers if other != name)
+        del self._followed[name]
 
     def followed(self, name: str) -> Array:
         """The vector that `follow` keeps under that name."""
@@ -310,10 +396,41 @@ class Optimizer:
         if cut is None:
             if len(self._cuts) >= 256:  # parameters that come and go in ever new patterns
                 self._cuts.clear()
-            vectors = (self.theta, self._vectors.g, *self.state_vectors.values())
             bounds = itertools.pairwise([*range(start, stop, self._slice), stop])
-            cut = self._cuts[start, stop] = [tuple(v[a:b] for v in vectors) for a, b in bounds]
+            cut = self._cuts[start, stop] = [tuple(v[a:b] for v in self._given_vectors()) for a, b in bounds]
         return cut
+
+    def _given_vectors(self) -> tuple[Array, ...]:
+        """theta, g, which a rule cannot write to, and the state."""
+        g = self._vectors.g[:]
+        if hasattr(g.flags, "writeable"):  # CuPy's arrays can always be written to
+            g.flags.writeable = False
+        return (self.theta, g, *self.state_vectors.values())
+
+    def _pieces(self, runs: list[tuple[int, int, int]]) -> Iterator[tuple[int, tuple[Array, ...]]]:
+        """What the rule is called with: (t, (theta, g, and the state)) for each call."""
+        if self.scope == "element":
+            for start, stop, t in runs:
+                for piece in self._cut(start, stop):
+                    yield t, piece
+        elif self.scope == "parameter":
+            for start, stop, t in runs:
+                shape = self._homes[bisect.bisect_left(self._starts, start)].theta.shape
+                yield t, tuple(v[start:stop].reshape(shape) for v in self._given_vectors())
+        elif len(runs) == 1:
+            start, stop, _ = runs[0]
+            yield self.t, tuple(v[start:stop] for v in self._given_vectors())
+        elif runs:
+            xp = backend.get_array_module(self.theta)
+            joined = tuple(xp.concatenate([v[a:b] for a, b, _ in runs]) for v in self._given_vectors())
+            yield self.t, joined
+            first = 0
+            for start, stop, _ in runs:
+                for vector, changed in zip(
+                    (self.theta, *self.state_vectors.values()), (joined[0], *joined[2:]), strict=True
+                ):
+                    vector[start:stop] = changed[first : first + stop - start]
+                first += stop - start
 
     # Using it.
 
@@ -342,10 +459,11 @@ class Optimizer:
             ValueError, TypeError: a hyperparameter in a group is out of range or unknown; the schedule of the rate
                 gives no rate. Nothing is changed then.
         """
-        loss = None
-        if closure is not None:
-            with enable_grad():
-                loss = closure()
+        if self._evaluating:
+            raise RuntimeError(f"{type(self).__name__}: eval() has put averaged weights in place: call train() first")
+        if self.needs_closure and closure is None:
+            raise TypeError(f"{type(self).__name__} needs the gradient more than once: give step() a closure")
+        loss = evaluate(closure)
         self.settle()
         complete = True
         for p, home in self._pairs:
@@ -369,9 +487,9 @@ class Optimizer:
             first = 0
             for group, rate, given in work:
                 last = first + len(group["params"])
-                for start, stop, t in self._runs(first, last, complete):
-                    self._apply(group, rate, given, start, stop, t)
-                    self.stepped.append((start, stop, t))
+                runs = list(self._runs(first, last, complete))
+                self._apply(group, rate, given, runs)
+                self.stepped += runs
                 first = last
         except BaseException:
             self.t, self._counts = before
@@ -379,14 +497,20 @@ class Optimizer:
         return loss
 
     def _runs(self, first: int, last: int, complete: bool) -> Iterator[tuple[int, int, int]]:
-        """Stretches (start, stop, t) of the vectors: neighbours that have gradients and are at the same step."""
+        """Stretches (start, stop, t) of the vectors: neighbours that have gradients and are at the same step.
+
+        With the scope "parameter" each parameter is one by itself, and with "all" neighbours need not be at one step.
+        """
         run: tuple[int, int, int] | None = None
         for i in range(first, last):
             home = self._homes[i]
             if not complete and self._params[i]._grad is None:
                 continue
             self._counts[i] = t = self._counts[i] + 1
-            if run is not None and run[1] == home.start and run[2] == t:
+            if self.scope == "parameter":
+                if home.theta.size:
+                    yield home.start, self._ends[i], t
+            elif run is not None and run[1] == home.start and run[2] == t:
                 run = (run[0], self._ends[i], t)
             else:
                 if run is not None:
@@ -395,20 +519,80 @@ class Optimizer:
         if run is not None:
             yield run
 
-    def _apply(self, group: Group, rate: float, given: dict[str, Any], start: int, stop: int, t: int) -> None:
-        """The rule, on one stretch of the vectors."""
+    def _apply(self, group: Group, rate: float, given: dict[str, Any], runs: list[tuple[int, int, int]]) -> None:
+        """The rule, on these stretches of the vectors."""
         given = dict(given)
         if "lr" in given:
             given["lr"] = rate
-        if "t" in self._wants:
-            given["t"] = t
         decay = 0 if "weight_decay" in self._wants else group["weight_decay"]
         self._in_force = (group, rate)
         try:
-            for theta, g, *state in self._cut(start, stop):
+            for t, (theta, g, *state) in self._pieces(runs):
+                if "t" in self._wants:
+                    given["t"] = t
                 self.rule(theta, g + decay * theta if decay else g, *state, **given)
+        except ValueError as error:
+            if "read-only" not in str(error):
+                raise
+            raise TypeError(
+                f"{type(self).__name__}.rule changes g, the gradient, which others may look at: "
+                "compute with a new name instead"
+            ) from error
         finally:
             self._in_force = None
+
+    # Other weights for testing than for training.
+
+    def train(self, mode: bool = True) -> None:
+        """Put the trained weights back in place, after `eval`; with ``mode=False`` the same as `eval`.
+
+        Nothing happens where there are no others, as with most optimizers.
+        """
+        if not mode:
+            self.eval()
+            return
+        for part in self.parts():
+            part._put_trained()
+
+    def eval(self) -> None:
+        """Put the weights in place that are to be tested (see `averaged`), until `train` is called."""
+        if type(self).averaged is not Optimizer.averaged:
+            self._put_averaged(self._averages())
+
+    def _averages(self) -> Iterator[tuple[int, int, Callable[[Array], None]]]:
+        """For each parameter that has been stepped, where it is, and what changes its theta to the averaged one."""
+        i = 0
+        for group in self.param_groups:
+            given = {name: group[name] for name in self._average_wants if name in group}
+            for _ in group["params"]:
+                start, stop, t = self._homes[i].start, self._ends[i], self._counts[i]
+                i += 1
+                if t:
+                    if "t" in self._average_wants:
+                        given["t"] = t
+                    state = [v[start:stop] for v in self.state_vectors.values()]
+                    yield start, stop, partial(self._average, state, dict(given))
+
+    def _average(self, state: list[Array], given: dict[str, Any], theta: Array) -> None:
+        self.averaged(theta, *state, **given)
+
+    def _put_averaged(self, averages: Iterable[tuple[int, int, Callable[[Array], None]]]) -> None:
+        if self._evaluating:
+            return
+        self.settle()
+        self.follow(TRAINED)
+        self._evaluating = True
+        Memory.change(self._memories)
+        for start, stop, average in averages:
+            average(self.theta[start:stop])
+
+    def _put_trained(self) -> None:
+        if self._evaluating:
+            self.settle()
+            self.theta[:] = self._followed[TRAINED]
+            self.unfollow(TRAINED)
+            self._evaluating = False
+            Memory.change(self._memories)
 
     # Hyperparameters as attributes.
 
@@ -441,6 +625,11 @@ class Optimizer:
                 none whose name is nearly that of a hyperparameter).
         """
         held = self.__dict__
+        if held.get("_in_force") is not None and name != "_in_force":
+            raise AttributeError(
+                f"{type(self).__name__}.rule sets self.{name}: a rule may be called several times in a step, and what "
+                "it sets is not saved; keep vectors in `state`, and write numbers as functions of t (running_product)"
+            )
         if name in held or "param_groups" not in held:
             object.__setattr__(self, name, value)
         elif name in self._names:
@@ -467,9 +656,10 @@ class Optimizer:
         A learning rate that is a function is not in it: it needs t alone, and is given again by who loads.
         """
         self.settle()
+        vectors = self._saved_vectors(self._evaluating)
         state = {
             i: {"t": self._counts[i]}
-            | {name: Tensor(v[home.start : end].reshape(p.shape).copy()) for name, v in self.state_vectors.items()}
+            | {name: Tensor(v[home.start : end].reshape(p.shape).copy()) for name, v in vectors.items()}
             for i, (p, home, end) in enumerate(zip(self._params, self._homes, self._ends, strict=True))
         }
         groups, i = [], 0
@@ -478,7 +668,12 @@ class Optimizer:
             kept = {name: value for name, value in group.items() if name != "params" and not callable(value)}
             groups.append({**kept, "params": list(range(i, i + n))})
             i += n
-        return {"rule": type(self).__name__, "t": self.t, "state": state, "param_groups": groups}
+        evaluating = {"evaluating": True} if self._evaluating else {}
+        return {"rule": type(self).__name__, "t": self.t, "state": state, "param_groups": groups, **evaluating}
+
+    def _saved_vectors(self, evaluating: bool) -> dict[str, Array]:
+        """The state, and while averaged weights are in place the trained ones."""
+        return {**self.state_vectors, TRAINED: self._followed[TRAINED]} if evaluating else self.state_vectors
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
         """Go on from what `state_dict` gave, bit for bit.
@@ -511,28 +706,36 @@ class Optimizer:
                     raise ValueError(f"this state is of another {mine}: " + unknown(mine, name, self._names))
         values = [{name: self._checked(name, value) for name, value in saved.items()} for saved in hyperparameters]
         counts, vectors = [], []
+        evaluating = bool(state_dict.get("evaluating"))
+        names = (*self.state, TRAINED) if evaluating else self.state
         for i, (p, there) in enumerate(zip(self._params, entries, strict=True)):
-            if set(there) != {"t", *self.state}:
+            if set(there) != {"t", *names}:
                 has = ", ".join(map(str, there)) or "nothing"
-                raise ValueError(f"{mine} keeps {', '.join(('t', *self.state))}, but here parameter {i} has {has}")
+                raise ValueError(f"{mine} keeps {', '.join(('t', *names))}, but here parameter {i} has {has}")
             counts.append(count_in(there["t"], f"{mine}: t of parameter {i}"))
             what = f"{mine}: {{}} of parameter {i}"
-            vectors.append({name: vector_in(there[name], p.shape, what.format(name)) for name in self.state})
-        return count_in(state_dict["t"], f"{mine}: t"), values, counts, vectors
+            vectors.append({name: vector_in(there[name], p.shape, what.format(name)) for name in names})
+        return count_in(state_dict["t"], f"{mine}: t"), values, counts, vectors, evaluating
 
     def _load(self, read: Any) -> None:
         """Take over what `_read` has found to be right."""
-        self.t, values, self._counts, vectors = read
+        self.t, values, self._counts, vectors, evaluating = read
+        if evaluating != self._evaluating:
+            if evaluating:
+                self.follow(TRAINED)
+            else:
+                self.unfollow(TRAINED)
+            self._evaluating = evaluating
         for group, saved in zip(self.param_groups, values, strict=True):
             group.update({name: v for name, v in saved.items() if not callable(group.get(name))})
         for home, end, there in zip(self._homes, self._ends, vectors, strict=True):
-            for name, vector in self.state_vectors.items():
+            for name, vector in self._saved_vectors(evaluating).items():
                 vector[home.start : end] = backend.to_device(there[name], backend.device_of(vector)).reshape(-1)
 
     def __getstate__(self) -> dict[str, Any]:
         """For pickle and deepcopy: the parameters and groups themselves, and what is kept for each parameter."""
         self.settle()
-        rebuilt = {"_vectors", "_homes", "_pairs", "_memories", "_ends", "_cuts", "theta", "_left", "_used"}
+        rebuilt = {"_vectors", "_homes", "_pairs", "_memories", "_starts", "_ends", "_cuts", "theta", "_left", "_used"}
         return {name: value for name, value in self.__dict__.items() if name not in rebuilt}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -549,6 +752,27 @@ class Optimizer:
 def _same(one: Iterable[Any], other: Iterable[Any]) -> bool:
     """Whether these are the same objects (tensors compare element by element, and numbers of any type alike)."""
     return all(map(operator.is_, one, other))
+
+
+def evaluate(closure: Callable[[], Any] | None) -> Any:
+    """The loss that `closure` gives, with gradients recorded; None if there is none."""
+    if closure is None:
+        return None
+    with enable_grad():
+        return closure()
+
+
+def check_class(kind: type[Optimizer]) -> None:
+    """Raise a TypeError unless a class says in the right way what it keeps and what it works on."""
+    if not isinstance(kind.state, tuple) or not all(isinstance(name, str) for name in kind.state):
+        raise TypeError(f'{kind.__name__}.state must be a tuple of names, as ("v",), not {kind.state!r}')
+    wrong = [name for name in kind.state if not name.isidentifier() or name in ("t", "theta", "g", TRAINED)]
+    if wrong or len(set(kind.state)) < len(kind.state):
+        raise TypeError(
+            f"{kind.__name__}.state must be different names, none of them t, theta, g or {TRAINED}: {kind.state}"
+        )
+    if kind.scope not in SCOPES:
+        raise TypeError(f"{kind.__name__}.scope must be one of {', '.join(SCOPES)}, not {kind.scope!r}")
 
 
 def check_attribute(owner: Optimizer, name: str, names: Iterable[str]) -> None:

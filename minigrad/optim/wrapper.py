@@ -1,4 +1,4 @@
-"""An optimizer around another: what Lookahead and its like share.
+"""An optimizer around another, or around several: what Lookahead and its like share.
 
 A wrapper's own formula is a `rule` too. It is called after each step of the optimizer inside, on what that step has
 changed, with theta and the vectors that the wrapper keeps, which start where theta is before its first step.
@@ -6,20 +6,117 @@ changed, with theta and the vectors that the wrapper keeps, which start where th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
+from itertools import chain
 from typing import Any, ClassVar
 
 from minigrad import backend
 from minigrad.backend import Array
-from minigrad.optim.hyperparameters import Range, checked, signature_of, unknown
-from minigrad.optim.optimizer import Optimizer, Rate, check_attribute, check_state_of, count_in, vector_in
+from minigrad.optim import formula
+from minigrad.optim.hyperparameters import Range, by_name, checked, describe, signature_of, unknown
+from minigrad.optim.optimizer import (
+    Group,
+    Optimizer,
+    Rate,
+    check_attribute,
+    check_class,
+    check_state_of,
+    count_in,
+    evaluate,
+    vector_in,
+)
 from minigrad.tensor import Tensor
 
 
-class Wrapper(Optimizer):
+class Outer(Optimizer):
+    """What has no parameters of its own: everything that concerns them is done by the optimizers inside."""
+
+    def parts(self) -> list[Optimizer]:
+        """The optimizers inside that have the parameters, each with vectors of its own."""
+        return list(chain.from_iterable(one.parts() for one in self.inside()))
+
+    def inside(self) -> list[Optimizer]:
+        """The optimizers that this one is around."""
+        raise NotImplementedError
+
+    def settle(self) -> None:
+        """See `Optimizer.settle`."""
+        for one in self.inside():
+            one.settle()
+
+    def add_param_group(self, param_group: Group) -> None:
+        """See `Optimizer.add_param_group`; of several optimizers inside, the last gets it."""
+        self.inside()[-1].add_param_group(param_group)
+
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Forget the gradients (or set them to 0, with ``set_to_none=False``)."""
+        for one in self.inside():
+            one.zero_grad(set_to_none)
+
+    @property
+    def lr(self) -> float:
+        """The learning rate of the (first) optimizer inside; setting it sets that of all."""
+        return self.inside()[0].lr
+
+    @lr.setter
+    def lr(self, rate: Rate) -> None:
+        """Never called: see `Optimizer.lr`."""
+
+    @property
+    def g(self) -> Array:
+        """The gradients of all parameters: see `Optimizer.g`."""
+        return _joined([part.g for part in self.parts()])
+
+    @property
+    def theta(self) -> Array:
+        """All parameters end to end; of several optimizers inside, a copy."""
+        return _joined([part.theta for part in self.parts()])
+
+    @property
+    def param_groups(self) -> list[Group]:  # type: ignore[override]
+        """The groups of the optimizers inside."""
+        lists = [one.param_groups for one in self.inside()]
+        return lists[0] if len(lists) == 1 else list(chain.from_iterable(lists))
+
+    def hyperparameters(self) -> tuple[str, ...]:
+        """The names of all hyperparameters."""
+        return tuple(dict.fromkeys(chain.from_iterable(one.hyperparameters() for one in self.inside())))
+
+    def eval(self) -> None:
+        """See `Optimizer.eval`."""
+        for one in self.inside():
+            one.eval()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """For pickle and deepcopy."""
+        return dict(self.__dict__)
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Setting a hyperparameter sets it in every optimizer inside that has it: see `Optimizer.__setattr__`."""
+        if not self.__dict__.get("_ready") or name in self.__dict__:
+            object.__setattr__(self, name, value)
+            return
+        having = [one for one in self.inside() if name in one.hyperparameters()]
+        if name == "param_groups" and len(self.inside()) == 1:
+            having = self.inside()
+        for one in having:
+            setattr(one, name, value)
+        if not having:
+            check_attribute(self, name, self.hyperparameters())
+            object.__setattr__(self, name, value)
+
+    def __dir__(self) -> Iterable[str]:
+        return [*object.__dir__(self), *self.state, *self.hyperparameters()]
+
+
+class Wrapper(Outer):
     """The base of optimizers around another: groups, gradients and hyperparameters are those of the one inside.
 
-    A subclass names in `state` the vectors it keeps, and defines ``rule(self, theta, *state, *, ...)``::
+    A subclass names in `state` the vectors it keeps, and defines a rule without g::
 
         class Average(Wrapper):
             state = ("average",)
@@ -27,12 +124,16 @@ class Wrapper(Optimizer):
             def rule(self, theta, average, *, decay=0.9):
                 average += (1 - decay) * (theta - average)
 
+            def averaged(self, theta, average):
+                theta[:] = average
+
     Each vector of the state starts as a copy of theta. After its ``*`` the rule names its hyperparameters, and `t`, the
-    parameter's own count of steps, if it needs it.
+    parameter's own count of steps, if it needs it. It works element by element. `averaged`, if there is one, changes
+    theta to the weights that are to be tested (see `Optimizer.averaged`).
 
     Args:
         base_optimizer: the optimizer inside.
-        hyperparameters: the rule's, by name.
+        hyperparameters: the rule's.
 
     Raises:
         TypeError: `base_optimizer` is not an optimizer; a hyperparameter the rule does not know.
@@ -45,88 +146,82 @@ class Wrapper(Optimizer):
     def rule(self, theta: Array, *state: Array, **hyperparameters: Any) -> None:
         """Change `theta` and the state in place, after a step of the optimizer inside. Here: nothing."""
 
-    def __init__(self, base_optimizer: Optimizer, **hyperparameters: Any) -> None:
+    def __init_subclass__(cls, **options: Any) -> None:
+        """See `Optimizer.__init_subclass__`."""
+        super().__init_subclass__(**options)
+        describe(cls, Wrapper, ("theta", *cls.state), {}, "base_optimizer")
+
+    def __init__(self, base_optimizer: Optimizer, *positional: Any, **hyperparameters: Any) -> None:
         name = type(self).__name__
+        check_class(type(self))
         if not isinstance(base_optimizer, Optimizer):
             raise TypeError(f"{name} wraps an optimizer, not {type(base_optimizer).__name__}")
         self._wants, own = signature_of(self.rule, name, ("theta", *self.state))
+        self._average_wants = signature_of(self.averaged, name, ("theta", *self.state), "averaged")[0]
+        hyperparameters = by_name(name, own, positional, hyperparameters)
         for given in hyperparameters:
             if given not in own:
                 raise TypeError(unknown(name, given, own))
         self._own = {n: checked(name, n, value, self.ranges) for n, value in {**own, **hyperparameters}.items()}
+        self._in_force = None
+        if type(self).rule is not Wrapper.rule:
+            wanted = {n: value for n, value in self._own.items() if n in self._wants}
+            formula.check(name, self.rule, ("theta", *self.state), wanted, "t" in self._wants)
         self.t = 0
         self.base_optimizer = base_optimizer
-        self._followed_as = {vector: base_optimizer.follow(vector) for vector in self.state}
+        self.needs_closure = type(self).needs_closure or base_optimizer.needs_closure
+        self._aliases = [{vector: part.follow(vector) for vector in self.state} for part in self.parts()]
+        self._ready = True
+
+    def inside(self) -> list[Optimizer]:
+        """The one optimizer that this is around."""
+        return [self.base_optimizer]
 
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """A step of the optimizer inside, then the wrapper's rule on what that step has changed."""
-        inside = self.base_optimizer
         self._start()
-        loss = inside.step(closure)
+        loss = self.base_optimizer.step(closure)
         self.t += 1
         given = {name: self._own[name] for name in self._wants if name in self._own}
-        vectors = (inside.theta, *self._vectors_kept().values())
-        for start, stop, t in inside.stepped:
-            if "t" in self._wants:
-                given["t"] = t
-            self.rule(*(vector[start:stop] for vector in vectors), **given)
+        for part, kept in self._kept_by_part():
+            for start, stop, t in part.stepped:
+                if "t" in self._wants:
+                    given["t"] = t
+                self.rule(part.theta[start:stop], *(vector[start:stop] for vector in kept.values()), **given)
         return loss
+
+    def _kept_by_part(self) -> Iterator[tuple[Optimizer, dict[str, Array]]]:
+        for part, aliases in zip(self.parts(), self._aliases, strict=True):
+            yield part, {name: part.followed(alias) for name, alias in aliases.items()}
+
+    def _kept_vectors(self) -> dict[str, Array]:
+        """What the wrapper keeps: for several optimizers inside, copies, end to end."""
+        by_part = [kept for _, kept in self._kept_by_part()]
+        return {name: _joined([kept[name] for kept in by_part]) for name in self.state}
 
     def _start(self) -> None:
         """Let the vectors start where theta is, for parameters that have not been stepped yet."""
         self.settle()
-        kept = self._vectors_kept().values()
-        for start, stop in self.unstepped():
-            for vector in kept:
-                vector[start:stop] = self.theta[start:stop]
+        for part, kept in self._kept_by_part():
+            for start, stop in part.unstepped():
+                for vector in kept.values():
+                    vector[start:stop] = part.theta[start:stop]
 
-    def _vectors_kept(self) -> dict[str, Array]:
-        return {name: self.followed(alias) for name, alias in self._followed_as.items()}
-
-    # What is the optimizer's inside.
-
-    def settle(self) -> None:
-        """See `Optimizer.settle`."""
-        self.base_optimizer.settle()
-
-    def follow(self, name: str) -> str:
-        """See `Optimizer.follow`."""
-        return self.base_optimizer.follow(name)
-
-    def followed(self, name: str) -> Array:
-        """See `Optimizer.followed`."""
-        return self.base_optimizer.followed(name)
-
-    def unstepped(self) -> list[tuple[int, int]]:
-        """See `Optimizer.unstepped`."""
-        return self.base_optimizer.unstepped()
-
-    def add_param_group(self, param_group: dict[str, Any]) -> None:
-        """See `Optimizer.add_param_group`."""
-        self.base_optimizer.add_param_group(param_group)
-
-    def zero_grad(self, set_to_none: bool = True) -> None:
-        """Forget the gradients (or set them to 0, with ``set_to_none=False``)."""
-        self.base_optimizer.zero_grad(set_to_none)
-
-    @property
-    def lr(self) -> float:
-        """The learning rate of the optimizer inside."""
-        return self.base_optimizer.lr
-
-    @lr.setter
-    def lr(self, rate: Rate) -> None:
-        """Never called: see `Optimizer.lr`."""
-
-    @property
-    def g(self) -> Array:
-        """The gradients of all parameters: see `Optimizer.g`."""
-        return self.base_optimizer.g
+    def eval(self) -> None:
+        """See `Optimizer.eval`; if the wrapper has no average of its own, that of the optimizer inside."""
+        if type(self).averaged is Optimizer.averaged:
+            self.base_optimizer.eval()
+            return
+        self._start()
+        given = {name: self._own[name] for name in self._average_wants if name in self._own}
+        for part, kept in self._kept_by_part():
+            whole = partial(self._average, list(kept.values()), given)
+            part._put_averaged([(0, part.theta.size, whole)])
 
     @property
     def state_vectors(self) -> dict[str, Array]:  # type: ignore[override]
         """What the optimizer inside keeps, and what the wrapper keeps."""
-        return {**self.base_optimizer.state_vectors, **self._vectors_kept()}
+        return {**self.base_optimizer.state_vectors, **self._kept_vectors()}
 
     def __getattr__(self, name: str) -> Any:
         """The wrapper's own hyperparameters and vectors; everything else is the optimizer's inside."""
@@ -134,29 +229,20 @@ class Wrapper(Optimizer):
             raise AttributeError(f"{type(self).__name__} has no attribute {name!r}")
         if name in self._own:
             return self._own[name]
-        if name in self._followed_as:
-            return self.followed(self._followed_as[name])
+        if name in self.state:
+            return self._kept_vectors()[name]
         return getattr(self.base_optimizer, name)
 
     def __setattr__(self, name: str, value: Any) -> None:
         """Setting a hyperparameter sets it, here or in the optimizer inside: see `Optimizer.__setattr__`."""
-        inside = self.__dict__.get("base_optimizer")
-        if inside is None or name in self.__dict__:
-            object.__setattr__(self, name, value)
-        elif name in self._own:
+        if self.__dict__.get("_ready") and name in self._own:
             self._own[name] = checked(type(self).__name__, name, value, self.ranges)
-        elif name in inside.hyperparameters() or name == "param_groups":
-            setattr(inside, name, value)
         else:
-            check_attribute(self, name, self.hyperparameters())
-            object.__setattr__(self, name, value)
+            super().__setattr__(name, value)
 
     def hyperparameters(self) -> tuple[str, ...]:
         """The names of the hyperparameters, those of the optimizer inside among them."""
-        return (*self._own, *self.base_optimizer.hyperparameters())
-
-    def __dir__(self) -> Iterable[str]:
-        return [*object.__dir__(self), *self.state, *self.hyperparameters()]
+        return tuple(dict.fromkeys((*self._own, *self.base_optimizer.hyperparameters())))
 
     def __repr__(self) -> str:
         own = "".join(f"{name}={value}, " for name, value in self._own.items())
@@ -167,7 +253,7 @@ class Wrapper(Optimizer):
     def state_dict(self) -> dict[str, Any]:
         """The state of the optimizer inside, and what the wrapper keeps: all that decides the steps to come."""
         self._start()
-        vectors = {name: Tensor(vector.copy()) for name, vector in self._vectors_kept().items()}
+        vectors = {name: Tensor(vector.copy()) for name, vector in self._kept_vectors().items()}
         inside = self.base_optimizer.state_dict()
         return {"rule": type(self).__name__, "t": self.t, **self._own, **vectors, "base_optimizer": inside}
 
@@ -185,13 +271,97 @@ class Wrapper(Optimizer):
     def _load(self, read: Any) -> None:
         self.t, self._own, vectors, inside = read
         self.base_optimizer._load(inside)
-        for name, vector in self._vectors_kept().items():
-            if vectors[name] is not None:  # None was saved before the first step, by earlier versions
-                vector[:] = backend.to_device(vectors[name], backend.device_of(vector))
+        first = 0
+        for part, kept in self._kept_by_part():
+            for name, vector in kept.items():
+                saved = vectors[name]
+                if saved is not None:  # None was saved before the first step, by earlier versions
+                    vector[:] = backend.to_device(saved[first : first + vector.size], backend.device_of(vector))
+            first += part.theta.size
 
-    def __getstate__(self) -> dict[str, Any]:
-        """For pickle and deepcopy."""
-        return dict(self.__dict__)
 
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state)
+class Combined(Outer):
+    """Several optimizers, each for a part of the model, as one: its step is a step of each.
+
+    ``Combined(Muon(matrices), AdamW(rest))``. Hyperparameters are set in all that have them.
+
+    Args:
+        optimizers: at least one; no parameter may be in two of them.
+
+    Raises:
+        TypeError: one of them is not an optimizer.
+        ValueError: there are none, or a parameter is in two.
+    """
+
+    def __init__(self, *optimizers: Optimizer) -> None:
+        if not optimizers:
+            raise ValueError("Combined was given no optimizers")
+        for i, one in enumerate(optimizers):
+            if not isinstance(one, Optimizer):
+                raise TypeError(f"Combined: argument {i} must be an optimizer, not {type(one).__name__}")
+        seen: dict[int, int] = {}
+        for i, one in enumerate(optimizers):
+            for p in (p for group in one.param_groups for p in group["params"]):
+                if seen.setdefault(id(p), i) != i:
+                    raise ValueError(f"Combined: a parameter of shape {p.shape} is in optimizers {seen[id(p)]} and {i}")
+        self.optimizers = list(optimizers)
+        self.needs_closure = any(one.needs_closure for one in optimizers)
+        self.t = 0
+        self._ready = True
+
+    def inside(self) -> list[Optimizer]:
+        """The optimizers."""
+        return self.optimizers
+
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
+        """A step of each; the closure is called once, unless one of them needs it itself."""
+        hungry = [one for one in self.optimizers if one.needs_closure]
+        if len(hungry) > 1:
+            raise RuntimeError(
+                "Combined: several of the optimizers need a closure, each of its own: step them one by one"
+            )
+        loss = hungry[0].step(closure) if hungry else evaluate(closure)
+        for one in self.optimizers:
+            if one not in hungry:
+                one.step()
+        self.t += 1
+        return loss
+
+    @property
+    def state_vectors(self) -> dict[str, Array]:  # type: ignore[override]
+        """What they keep: each vector under its name and the number of its optimizer."""
+        return {
+            f"{name}{i}": vector for i, one in enumerate(self.optimizers) for name, vector in one.state_vectors.items()
+        }
+
+    def __getattr__(self, name: str) -> Any:
+        """A hyperparameter of the first optimizer that has it."""
+        for one in self.__dict__.get("optimizers", ()):
+            if name in one.hyperparameters():
+                return getattr(one, name)
+        raise AttributeError(f"{type(self).__name__} has no attribute or hyperparameter {name!r}")
+
+    def __repr__(self) -> str:
+        return f"Combined({', '.join(map(repr, self.optimizers))})"
+
+    def state_dict(self) -> dict[str, Any]:
+        """The states of all."""
+        return {"rule": "Combined", "t": self.t, "optimizers": [one.state_dict() for one in self.optimizers]}
+
+    def _read(self, state_dict: Mapping[str, Any]) -> Any:
+        check_state_of("Combined", state_dict, ("t", "optimizers"))
+        saved = state_dict["optimizers"]
+        if not isinstance(saved, (list, tuple)) or len(saved) != len(self.optimizers):
+            count = len(saved) if isinstance(saved, (list, tuple)) else "no list of"
+            raise ValueError(f"Combined: this state is of {count} optimizers, not of {len(self.optimizers)}")
+        inside = [one._read(state) for one, state in zip(self.optimizers, saved, strict=True)]
+        return count_in(state_dict["t"], "Combined: t"), inside
+
+    def _load(self, read: Any) -> None:
+        self.t, inside = read
+        for one, state in zip(self.optimizers, inside, strict=True):
+            one._load(state)
+
+
+def _joined(vectors: list[Array]) -> Array:
+    return vectors[0] if len(vectors) == 1 else backend.get_array_module(vectors[0]).concatenate(vectors)

@@ -1,0 +1,48 @@
+"""Lion: only the sign of the momentum.
+
+Every parameter moves by lr at every step, up or down, as the sign of an average of the gradients says. Two averages
+with one vector: the step weighs this gradient more (beta1) than what is kept for the next ones (beta2).
+
+    u     <- sign(beta1 m + (1 - beta1) g)
+    theta <- theta - lr (u + weight_decay theta)
+    m     <- beta2 m + (1 - beta2) g
+
+Paper: X. Chen et al., "Symbolic discovery of optimization algorithms", NeurIPS 2023, program 1 (it was found by a
+search over programs).
+PyTorch: has none; optax has the same. Keeps m, one number per parameter, half of what Adam keeps.
+
+When to use it: where memory is short, with large batches. As all steps are of one size, it needs a rate 3 to 10 times
+below Adam's, a weight decay as many times above, and a rate that falls, or it goes on swinging around the minimum.
+Usual rates: 1e-5 to 1e-3.
+To see it: ``python -m benchmarks surfaces --optimizers adam,lion``. Tested against the paper and optax in
+tests/test_rules.py and tests/test_references.py.
+"""
+
+from __future__ import annotations
+
+from numpy import sign
+
+from minigrad.backend import Array
+from minigrad.optim.hyperparameters import BETAS
+from minigrad.optim.optimizer import Optimizer
+
+
+class Lion(Optimizer):
+    state = ("m",)
+    ranges = {"betas": BETAS}
+
+    def rule(
+        self,
+        theta: Array,
+        g: Array,
+        m: Array,
+        *,
+        lr: float = 1e-4,
+        betas: tuple[float, float] = (0.9, 0.99),
+        weight_decay: float = 0.0,
+    ) -> None:
+        """Step by the sign of one average, keep the other."""
+        beta1, beta2 = betas
+        u = sign(beta1 * m + (1 - beta1) * g)
+        theta -= lr * (u + weight_decay * theta)
+        m[:] = beta2 * m + (1 - beta2) * g

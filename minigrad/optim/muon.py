@@ -1,0 +1,79 @@
+"""Muon: momentum whose matrix is made orthogonal.
+
+The step for a weight matrix is a matrix too, and mostly a few of its directions are large and the others tiny. Muon
+replaces it by the nearest matrix of which all directions are equally long: U V^T, where the singular value
+decomposition is U S V^T. A few steps of a Newton-Schulz iteration, matrix products alone, come close enough.
+
+    v     <- mu v + (1 - mu) g
+    u     <- (1 - mu) g + mu v            (with nesterov; otherwise u is v)
+    theta <- theta - lr weight_decay theta
+    theta <- theta - lr sqrt(max(1, rows / columns)) orthogonal(u)
+
+    orthogonal(u): X <- u / |u|; ns_steps times: A = X X^T, X <- a X + (b A + c A A) X
+    with a, b, c = 3.4445, -4.7750, 2.0315
+
+Source: K. Jordan et al., "Muon: an optimizer for hidden layers in neural networks", 2024.
+PyTorch: the same (``torch.optim.Muon``), but it orthogonalizes in bfloat16. Keeps v, one number per parameter.
+
+When to use it: for the matrices of hidden layers, where it is among the fastest known; biases, embeddings and often the
+last layer are left to AdamW (see `Combined`). It refuses what is no matrix. A step costs matrix products: much for a
+small net. Usual rates: 1e-3 to 5e-2.
+To see it: ``python -m benchmarks mnist --optimizers adam,muon``. Tested against a transcription and PyTorch in
+tests/test_rules.py and tests/test_references.py.
+"""
+
+from __future__ import annotations
+
+import math
+
+from numpy import sqrt
+
+from minigrad.backend import Array
+from minigrad.optim.hyperparameters import FRACTION, POSITIVE_INTEGER
+from minigrad.optim.optimizer import Optimizer
+from minigrad.tensor import Tensor
+
+
+class Muon(Optimizer):
+    state = ("v",)
+    scope = "parameter"
+    ranges = {"momentum": FRACTION, "ns_steps": POSITIVE_INTEGER}
+
+    def rule(
+        self,
+        theta: Array,
+        g: Array,
+        v: Array,
+        *,
+        lr: float = 1e-3,
+        weight_decay: float = 0.1,
+        momentum: float = 0.95,
+        nesterov: bool = True,
+        ns_steps: int = 5,
+    ) -> None:
+        """Gather speed, make it orthogonal, then move."""
+        mu = momentum
+        rows, columns = theta.shape
+        v[:] = mu * v + (1 - mu) * g
+        u = (1 - mu) * g + mu * v if nesterov else v
+        theta -= lr * weight_decay * theta
+        theta -= lr * math.sqrt(max(1, rows / columns)) * orthogonal(u, ns_steps)
+
+    def check_parameter(self, i: int, p: Tensor) -> None:
+        """Refuse what is no matrix."""
+        if p.ndim != 2:
+            raise ValueError(
+                f"Muon: parameter {i} has shape {p.shape}, and only matrices can be made orthogonal: "
+                "train the others with another optimizer, as Combined(Muon(matrices), AdamW(others))"
+            )
+
+
+def orthogonal(u: Array, steps: int) -> Array:
+    """Nearly U V^T, where u (rows, columns) is U S V^T: all singular values are brought to between 0.7 and 1.2."""
+    a, b, c = 3.4445, -4.7750, 2.0315
+    wide = u.T if u.shape[0] > u.shape[1] else u  # so that X X^T is the smaller product
+    X = wide / (sqrt((wide**2).sum()) + 1e-7 * (not wide.any()))
+    for _ in range(steps):
+        A = X @ X.T
+        X = a * X + (b * A + c * A @ A) @ X
+    return X.T if u.shape[0] > u.shape[1] else X

@@ -1,0 +1,77 @@
+"""Schedule-free AdamW: an average of the weights in place of a falling rate.
+
+A rate that falls to 0 lets the weights settle, but one must know when the training will end. Averaging the weights does
+the same without an end. Three points: z takes the steps of AdamW without momentum, x is the average of the z, and the
+gradient is taken at y between them, which is what is trained (theta). x is what is tested.
+
+    y      = (1 - beta1) z + beta1 x                 theta is y
+    v     <- beta2 v + (1 - beta2) g**2              g taken at y
+    d      = g / (sqrt(v / (1 - beta2**t)) + eps) + weight_decay y
+    z     <- z - gamma d                             gamma = lr min(1, t / warmup_steps)
+    x     <- (1 - c) x + c z                         c = gamma(t)**2 / (gamma(1)**2 + ... + gamma(t)**2)
+
+Paper: A. Defazio et al., "The road less scheduled", NeurIPS 2024, algorithm 1 with AdamW's steps. All three points
+start at theta_0. x is not kept: it follows from y and z. The weights c suppose that `lr` does not change.
+PyTorch: has none; the authors' package schedulefree has the same. Keeps z and v, two numbers per parameter.
+
+When to use it: when one does not know how long the training will be. ``optimizer.eval()`` before testing and saving the
+model, ``train()`` after it, or one tests y. Usual rates: 1e-3 to 1e-2, somewhat above AdamW's, with a short warm-up.
+To see it: ``python -m benchmarks mnist --optimizers adamw,schedulefree``. Tested against the paper and the package in
+tests/test_rules.py and tests/test_references.py.
+"""
+
+from __future__ import annotations
+
+from numpy import sqrt
+
+from minigrad.backend import Array
+from minigrad.optim.hyperparameters import AT_LEAST_0, BETAS, COUNT
+from minigrad.optim.optimizer import Optimizer
+
+
+class ScheduleFreeAdamW(Optimizer):
+    state = ("z", "v")
+    ranges = {"betas": BETAS, "eps": AT_LEAST_0, "warmup_steps": COUNT}
+
+    def rule(
+        self,
+        theta: Array,
+        g: Array,
+        z: Array,
+        v: Array,
+        *,
+        lr: float = 2.5e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 0.0,
+        warmup_steps: int = 0,
+        t: int,
+    ) -> None:
+        """Step z, and move y = theta as the average x and z have moved."""
+        beta1, beta2 = betas
+        if t == 1:
+            z[:] = theta
+        gamma = lr * warmed(t, warmup_steps)
+        c = warmed(t, warmup_steps) ** 2 / sum_of_squares(t, warmup_steps)
+        v[:] = beta2 * v + (1 - beta2) * g**2
+        d = g / (sqrt(v / (1 - beta2**t)) + eps) + weight_decay * theta
+        # x = (y - (1 - beta1) z) / beta1, put into the formulas above
+        theta[:] = (1 - c) * theta + c * z - gamma * (1 - beta1 * (1 - c)) * d
+        z -= gamma * d
+
+    def averaged(self, theta: Array, z: Array, v: Array, *, betas: tuple[float, float]) -> None:
+        """The average x, which y and z determine."""
+        beta1 = betas[0]
+        if beta1:
+            theta[:] = (theta - (1 - beta1) * z) / beta1
+
+
+def warmed(t: int, steps: int) -> float:
+    """The fraction of the rate that is in force at step t."""
+    return min(1.0, t / steps) if steps else 1.0
+
+
+def sum_of_squares(t: int, steps: int) -> float:
+    """warmed(1)**2 + ... + warmed(t)**2."""
+    rising = min(t, steps)
+    return rising * (rising + 1) * (2 * rising + 1) / (6 * steps**2) + t - rising if steps else float(t)

@@ -1,0 +1,57 @@
+"""PyTorch's spelling of momentum: ``SGD(params, lr, momentum=0.9, nesterov=True)``.
+
+In PyTorch momentum and Nesterov's method are options of SGD. Here they are other algorithms, and other classes; this
+module lets `SGD` give the one that is meant, so that its own page need not mention it.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterable
+from typing import Any
+
+from minigrad.optim.momentum import Momentum
+from minigrad.optim.nesterov import Nesterov
+from minigrad.optim.optimizer import Optimizer, Rate
+from minigrad.optim.sgd import SGD
+
+
+def _new(
+    cls: type[SGD],
+    params: Any = None,
+    lr: Rate = 1e-3,
+    momentum: float = 0.0,
+    *,
+    nesterov: bool = False,
+    weight_decay: float = 0.0,
+) -> Any:
+    """An SGD, a Momentum or a Nesterov.
+
+    Raises:
+        ValueError: ``nesterov=True`` without a momentum.
+    """
+    if nesterov and not momentum:
+        raise ValueError("SGD: nesterov=True needs a momentum above 0")
+    if not momentum:
+        return object.__new__(cls)
+    return (Nesterov if nesterov else Momentum)(params, lr, momentum, weight_decay=weight_decay)
+
+
+def _init(
+    self: SGD,
+    params: Iterable[Any],
+    lr: Rate = 1e-3,
+    momentum: float = 0.0,
+    *,
+    nesterov: bool = False,
+    weight_decay: float = 0.0,
+) -> None:
+    Optimizer.__init__(self, params, lr=lr, weight_decay=weight_decay)
+
+
+def understand() -> None:
+    """Let `SGD` understand it. A subclass of SGD with a constructor of its own does not pass this way."""
+    SGD.__new__ = _new  # type: ignore[method-assign, assignment]
+    SGD.__init__ = _init  # type: ignore[method-assign, assignment]
+    own = list(inspect.signature(_init).parameters.values())[1:]
+    SGD.__signature__ = inspect.Signature(own)  # type: ignore[attr-defined]
