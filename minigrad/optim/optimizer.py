@@ -8,7 +8,6 @@ that stay in the cache of a CPU, or the whole vectors on a GPU: it cannot tell.
 
 from __future__ import annotations
 
-import bisect
 import difflib
 import itertools
 import operator
@@ -316,7 +315,7 @@ class Optimizer:
         self._params, self._homes = params, self._vectors.homes[: len(params)]
         self._pairs = list(zip(self._params, self._homes, strict=True))
         self._memories = [p._shared_memory() for p in params]
-        self._starts = [home.start for home in self._homes]
+        self._shapes = {home.start: home.theta.shape for home in self._homes if home.theta.size}
         self._ends = [home.start + home.theta.size for home in self._homes]
         self.theta = self._vectors.theta
         self._counts = [kept[id(p)].t if id(p) in kept else 0 for p in params]
@@ -415,8 +414,7 @@ class Optimizer:
                     yield t, piece
         elif self.scope == "parameter":
             for start, stop, t in runs:
-                shape = self._homes[bisect.bisect_left(self._starts, start)].theta.shape
-                yield t, tuple(v[start:stop].reshape(shape) for v in self._given_vectors())
+                yield t, tuple(v[start:stop].reshape(self._shapes[start]) for v in self._given_vectors())
         elif len(runs) == 1:
             start, stop, _ = runs[0]
             yield self.t, tuple(v[start:stop] for v in self._given_vectors())
@@ -461,9 +459,7 @@ class Optimizer:
         """
         if self._evaluating:
             raise RuntimeError(f"{type(self).__name__}: eval() has put averaged weights in place: call train() first")
-        if self.needs_closure and closure is None:
-            raise TypeError(f"{type(self).__name__} needs the gradient more than once: give step() a closure")
-        loss = evaluate(closure)
+        loss = self.evaluate(closure)
         self.settle()
         complete = True
         for p, home in self._pairs:
@@ -495,6 +491,19 @@ class Optimizer:
             self.t, self._counts = before
             raise
         return loss
+
+    def evaluate(self, closure: Callable[[], Any] | None) -> Any:
+        """Call `closure`, with gradients recorded, and give the loss that it returns; None without one.
+
+        Raises:
+            TypeError: there is none, and the optimizer needs one.
+        """
+        if closure is None:
+            if self.needs_closure:
+                raise TypeError(f"{type(self).__name__} needs the gradient more than once: give step() a closure")
+            return None
+        with enable_grad():
+            return closure()
 
     def _runs(self, first: int, last: int, complete: bool) -> Iterator[tuple[int, int, int]]:
         """Stretches (start, stop, t) of the vectors: neighbours that have gradients and are at the same step.
@@ -735,7 +744,7 @@ class Optimizer:
     def __getstate__(self) -> dict[str, Any]:
         """For pickle and deepcopy: the parameters and groups themselves, and what is kept for each parameter."""
         self.settle()
-        rebuilt = {"_vectors", "_homes", "_pairs", "_memories", "_starts", "_ends", "_cuts", "theta", "_left", "_used"}
+        rebuilt = {"_vectors", "_homes", "_pairs", "_memories", "_shapes", "_ends", "_cuts", "theta", "_left", "_used"}
         return {name: value for name, value in self.__dict__.items() if name not in rebuilt}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -752,14 +761,6 @@ class Optimizer:
 def _same(one: Iterable[Any], other: Iterable[Any]) -> bool:
     """Whether these are the same objects (tensors compare element by element, and numbers of any type alike)."""
     return all(map(operator.is_, one, other))
-
-
-def evaluate(closure: Callable[[], Any] | None) -> Any:
-    """The loss that `closure` gives, with gradients recorded; None if there is none."""
-    if closure is None:
-        return None
-    with enable_grad():
-        return closure()
 
 
 def check_class(kind: type[Optimizer]) -> None:

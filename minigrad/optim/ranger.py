@@ -1,7 +1,14 @@
 """Ranger: RAdam inside Lookahead.
 
 RAdam takes the steps, with its warm-up; every k of them the slow weights follow a part of the way and RAdam goes
-on from there. Two ideas that do not touch: see `radam.py` and `lookahead.py` for the formulas.
+on from there. Two ideas that do not touch.
+
+    m     <- beta1 m + (1 - beta1) g
+    v     <- beta2 v + (1 - beta2) g**2
+    theta <- theta - lr r m_hat / (sqrt(v_hat) + eps)        without the division while r is not defined (RAdam)
+    every k steps:
+        slow  <- slow + alpha (theta - slow)                 (Lookahead)
+        theta <- slow
 
 Source: L. Wright, "New deep learning optimizer, Ranger: synergistic combination of RAdam + Lookahead", 2019.
 The defaults here are those of the two parts; Wright's code has k = 6, beta1 = 0.95 and eps = 1e-5.
@@ -19,8 +26,6 @@ from minigrad.optim.radam import RAdam
 
 
 class Ranger(Lookahead):
-    """``Lookahead(RAdam(params, lr, betas, eps), k, alpha)``."""
-
     def __init__(
         self,
         params: Iterable[Any],

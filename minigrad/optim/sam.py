@@ -24,7 +24,7 @@ from collections.abc import Callable
 from typing import Any
 
 from minigrad.optim.hyperparameters import AT_LEAST_0
-from minigrad.optim.optimizer import Optimizer, evaluate
+from minigrad.optim.optimizer import Optimizer
 from minigrad.optim.wrapper import Wrapper
 
 
@@ -45,14 +45,14 @@ class SAM(Wrapper):
         Returns:
             The loss at theta.
         """
-        loss = evaluate(closure)
+        loss = self.evaluate(closure)
         parts = self.parts()
         norm = math.sqrt(sum(float((part.g**2).sum()) for part in parts))
         here = [part.theta.copy() for part in parts]
         for part in parts:
             part.theta += self.rho * part.g / (norm or 1)
         try:
-            evaluate(closure)
+            self.evaluate(closure)
         finally:
             for part, theta in zip(parts, here, strict=True):
                 part.theta[:] = theta

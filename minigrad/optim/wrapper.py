@@ -23,7 +23,6 @@ from minigrad.optim.optimizer import (
     check_class,
     check_state_of,
     count_in,
-    evaluate,
     vector_in,
 )
 from minigrad.tensor import Tensor
@@ -320,7 +319,7 @@ class Combined(Outer):
             raise RuntimeError(
                 "Combined: several of the optimizers need a closure, each of its own: step them one by one"
             )
-        loss = hungry[0].step(closure) if hungry else evaluate(closure)
+        loss = hungry[0].step(closure) if hungry else self.evaluate(closure)
         for one in self.optimizers:
             if one not in hungry:
                 one.step()
