@@ -8,6 +8,7 @@ here; draws always happen on the host, so that a GPU sees the same numbers.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import numpy
@@ -106,11 +107,37 @@ class Generator:
         key = numpy.asarray(words, dtype=numpy.uint32)
         return {"seed": self.seed, "key": key, "position": int(position), "leftover": self._leftover}
 
-    def set_state(self, state: dict[str, Any]) -> None:
-        """Go on from a state that `get_state` gave."""
-        key = numpy.asarray(state["key"], dtype=numpy.uint32)
-        self._twister.set_state(("MT19937", key, int(state["position"]), 0, 0.0))
-        self.seed, self._leftover = int(state["seed"]), state["leftover"]
+    def set_state(self, state: Mapping[str, Any]) -> None:
+        """Go on from a state that `get_state` gave.
+
+        Raises:
+            TypeError, ValueError: `state` is something else; the generator is as it was then.
+        """
+        if not isinstance(state, Mapping):
+            raise TypeError(f"the state of a generator is a dictionary, not a {type(state).__name__}")
+        if set(state) != _STATE:
+            raise ValueError(
+                f"the state of a generator has {', '.join(sorted(_STATE))}, not {', '.join(map(str, state))}"
+            )
+        try:
+            key, leftover = numpy.asarray(state["key"]), state["leftover"]
+        except ValueError:
+            key, leftover = numpy.zeros(0), None  # ragged lists
+        if key.dtype.kind not in "iu" or key.shape != (624,) or not key.any() or key.min() < 0 or key.max() >= 2**32:
+            raise ValueError(
+                "the key in the state of a generator is 624 integers from 0 to 2**32 - 1, not all of them 0"
+            )
+        for name, largest in (("position", 624), ("seed", 2**32 - 1)):
+            count = state[name]
+            if isinstance(count, bool) or not isinstance(count, (int, numpy.integer)) or not 0 <= count <= largest:
+                raise ValueError(f"the {name} in the state of a generator is an integer up to {largest}, not {count!r}")
+        if leftover is not None and not (isinstance(leftover, float) and math.isfinite(leftover)):
+            raise ValueError(f"the leftover in the state of a generator is a finite float or None, not {leftover!r}")
+        self._twister.set_state(("MT19937", key.astype(numpy.uint32), int(state["position"]), 0, 0.0))
+        self.seed, self._leftover = int(state["seed"]), leftover
+
+
+_STATE = {"seed", "key", "position", "leftover"}
 
 
 def _check_dtype(dtype: Any) -> None:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import collections
 import functools
 import math
 import operator
-from typing import Any
+import types
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
 
 import minigrad as mg
 from minigrad.random import Generator
-from minigrad.utils.data import DataLoader, Dataset, TensorDataset
+from minigrad.utils.data import DataLoader, Dataset, TensorDataset, default_collate
 
 
 def numbered(n: int) -> TensorDataset:
@@ -252,7 +254,8 @@ def test_samples_that_are_no_tuples() -> None:
         def __getitem__(self, i: int) -> Any:
             return np.full(3, i)
 
-    ((batch,),) = list(DataLoader(Single(2), batch_size=2))
+    (batch,) = list(DataLoader(Single(2), batch_size=2))
+    assert type(batch) is mg.Tensor
     assert batch.tolist() == [[0, 0, 0], [1, 1, 1]]
 
 
@@ -325,5 +328,182 @@ def test_samples_that_do_not_fit_together() -> None:
         def __getitem__(self, i: int) -> Any:
             return (i,) * (1 + i)
 
-    with pytest.raises(ValueError, match=r"zip\(\)"):
+    with pytest.raises(ValueError, match="same number of parts: sample 0 has 1, sample 1 has 2"):
         next(iter(DataLoader(Uneven(), batch_size=2)))
+
+
+# --- Putting samples together --------------------------------------------------------------------------
+
+
+class Point(NamedTuple):
+    x: Any
+    label: Any
+
+
+class Other(NamedTuple):
+    x: Any
+    label: Any
+
+
+def shown(value: Any) -> Any:
+    """Tensors as (dtype, list), in the containers they came in."""
+    if isinstance(value, mg.Tensor):
+        assert value.dtype.kind in "biuf"
+        assert value.data.dtype.isnative
+        return str(value.dtype), value.tolist()
+    if isinstance(value, collections.abc.Mapping):
+        return type(value), {key: shown(part) for key, part in value.items()}
+    if isinstance(value, tuple) and hasattr(value, "_fields"):
+        return type(value), [shown(part) for part in value]
+    if isinstance(value, (list, tuple)):
+        return type(value), [shown(part) for part in value]
+    return value
+
+
+INT, FLOAT, X, Y = "int64", "float64", mg.tensor([1.0, 2.0]), mg.tensor([3.0, 4.0])
+
+# What PyTorch 2.13 gives, but that a tuple is a list there, and big-endian arrays are refused.
+COLLATED: dict[str, tuple[list[Any], Any]] = {
+    "integers": ([1, 2], (INT, [1, 2])),
+    "floats": ([1.5, 2.0], (FLOAT, [1.5, 2.0])),
+    "truths": ([True, False], ("bool", [True, False])),
+    **{
+        t: ([np.dtype(t).type(1)] * 2, (t, [1, 1])) for t in ("int8", "uint16", "float16", "float32", "float64", "bool")
+    },
+    "tensors": ([X, Y], ("float32", [[1, 2], [3, 4]])),
+    "numbers in tensors": ([mg.tensor(1), mg.tensor(2)], (INT, [1, 2])),
+    "parameters": ([mg.nn.Parameter([1.0])] * 2, ("float32", [[1], [1]])),
+    "arrays": ([np.zeros((1, 2)), np.ones((1, 2))], (FLOAT, [[[0, 0]], [[1, 1]]])),
+    "numbers in arrays": ([np.array(1.5)] * 2, (FLOAT, [1.5, 1.5])),
+    "big-endian arrays": ([np.array([1], ">i8"), np.array([2], ">i8")], (INT, [[1], [2]])),
+    "widths of one kind": ([np.float32(1), 2.0], (FLOAT, [1, 2])),
+    "matrices": ([np.array([[1, 2]]).view(np.matrix)], (INT, [[[1, 2]]])),
+    "strings": (["a", "b"], (list, ["a", "b"])),
+    "NumPy's strings": ([np.str_("a")], (list, ["a"])),
+    "bytes": ([b"a", b"b"], (list, [b"a", b"b"])),
+    "dictionaries": ([{"x": 1, "y": "a"}, {"y": "b", "x": 2}], (dict, {"x": (INT, [1, 2]), "y": (list, ["a", "b"])})),
+    "integer keys": ([{0: 1.0}, {0: 2.0}], (dict, {0: (FLOAT, [1, 2])})),
+    "ordered dictionaries": ([collections.OrderedDict(a=1)], (collections.OrderedDict, {"a": (INT, [1])})),
+    "dictionaries one cannot change": ([types.MappingProxyType({"a": 1})], (dict, {"a": (INT, [1])})),
+    "named tuples": ([Point(1, 2.0), Point(3, 4.0)], (Point, [(INT, [1, 3]), (FLOAT, [2, 4])])),
+    "tuples": ([(1, 2.0), (3, 4.0)], (tuple, [(INT, [1, 3]), (FLOAT, [2, 4])])),
+    "lists": ([[1, 2.0], [3, 4.0]], (list, [(INT, [1, 3]), (FLOAT, [2, 4])])),
+    "ranges": ([range(2), range(2, 4)], (list, [(INT, [0, 2]), (INT, [1, 3])])),
+    "one of each": ([(X,), (Y,)], (tuple, [("float32", [[1, 2], [3, 4]])])),
+    "nothing in them": ([[], []], (list, [])),
+    "no keys": ([{}, {}], (dict, {})),
+    "nested": (
+        [{"a": [Point((i, str(i)), {"b": np.float32(i)})]} for i in range(2)],
+        (
+            dict,
+            {
+                "a": (
+                    list,
+                    [(Point, [(tuple, [(INT, [0, 1]), (list, ["0", "1"])]), (dict, {"b": ("float32", [0, 1])})])],
+                )
+            },
+        ),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", COLLATED)
+def test_samples_are_collated_part_by_part(name: str) -> None:
+    samples, expected = COLLATED[name]
+    kept = repr(samples)
+    assert shown(default_collate(samples)) == expected
+    assert repr(samples) == kept
+
+    class Samples(Dataset):
+        def __len__(self) -> int:
+            return len(samples)
+
+        def __getitem__(self, i: int) -> Any:
+            return samples[i]
+
+    for dataset in (samples, tuple(samples), Samples()):
+        (batch,) = DataLoader(dataset, batch_size=len(samples))
+        assert shown(batch) == expected
+
+
+def test_arrays_and_tensors_are_data_sets_of_single_things() -> None:
+    for dataset in (np.arange(4.0), mg.tensor(np.arange(4.0))):
+        assert [shown(batch) for batch in DataLoader(dataset, batch_size=2)] == [(FLOAT, [0, 1]), (FLOAT, [2, 3])]
+    assert [shown(batch) for batch in DataLoader("abc", batch_size=2)] == [(list, ["a", "b"]), (list, ["c"])]
+
+
+def test_a_tensor_dataset_of_one_tensor_gives_tuples() -> None:
+    assert [shown(batch) for batch in DataLoader(TensorDataset(np.arange(3)), batch_size=2)] == [
+        (tuple, [(INT, [0, 1])]),
+        (tuple, [(INT, [2])]),
+    ]
+
+
+def test_a_data_set_with_another_thing_called_batch() -> None:
+    class Numbers(list[int]):
+        batch = 32
+
+    assert [shown(batch) for batch in DataLoader(Numbers([1, 2]), batch_size=2)] == [(INT, [1, 2])]
+
+
+def test_gradients_flow_through_a_mini_batch() -> None:
+    a, b = mg.tensor([1.0, 2.0], requires_grad=True), mg.tensor([3.0, 4.0])
+    batch = default_collate([(a, 0), (b, 1)])[0]
+    (batch * mg.tensor([[5.0, 6.0], [7.0, 8.0]])).sum().backward()
+    assert a.grad is not None
+    assert a.grad.tolist() == [5, 6]
+
+
+def holding_itself() -> list[Any]:
+    sample: list[Any] = []
+    sample.append(sample)
+    return sample
+
+
+REFUSED: dict[str, tuple[list[Any], str]] = {
+    "None": ([None, None], "sample 0 is None: a mini-batch is made of"),
+    "None in one": ([{"x": 1, "y": 1}, {"x": 1, "y": None}], r"sample 1\['y'\] is None: a mini-batch is made of"),
+    "None in a list": ([[1, [None]]], r"sample 0\[1\]\[0\] is None"),
+    "a set": ([{1, 2}], "sample 0 is of type set"),
+    "a function": ([abs], "sample 0 is of type builtin_function_or_method"),
+    "a class of ones own": ([object()], "sample 0 is of type object"),
+    "complex": ([1j], "sample 0 is of type complex"),
+    "complex arrays": ([(1, np.zeros(2, complex))], r"sample 0\[1\] is of dtype complex128: .* real numbers"),
+    "arrays of strings": ([np.array(["a"])], "sample 0 is of dtype <U1"),
+    "arrays of objects": ([np.array([1, None])], "sample 0 is of dtype object"),
+    "arrays of objects that are numbers": ([np.array([1, 2], object)], "sample 0 is of dtype object"),
+    "dates": ([np.datetime64("2020")], r"sample 0 is of dtype datetime64\[Y\]"),
+    "records": ([np.zeros(2, [("a", int)])], r"sample 0 is of dtype \[\('a', "),
+    "masked": ([np.ma.masked_array([1, 2], [True, False])], "sample 0 is a masked array"),
+    "too large": ([1, 2**63], "sample 1 is an integer that does not fit into 64 bits"),
+    "much too large": ([10**5000], "sample 0 is an integer that does not fit into 64 bits"),
+    "a number and a string": ([1, "a"], "same kind: sample 0 has numbers, sample 1 has a string"),
+    "a string and a number": (["a", 1], "same kind: sample 0 has a string, sample 1 has numbers"),
+    "strings and bytes": (["a", b"a"], "same kind: sample 0 has a string, sample 1 has bytes"),
+    "a number and a list": ([(1, 1), (1, [1])], r"same kind: sample 0\[1\] has numbers, sample 1\[1\] has a list"),
+    "a list and a tuple": ([[1], (1,)], "same kind: sample 0 has a list, sample 1 has a tuple"),
+    "a list and a dictionary": ([[1], {0: 1}], "same kind: sample 0 has a list, sample 1 has a dictionary"),
+    "two named tuples": ([Point(1, 2), Other(1, 2)], "a named tuple Point, sample 1 has a named tuple Other"),
+    "integers and floats": ([1, 2.5], "type of numbers: sample 0 has integers, sample 1 has floating-point numbers"),
+    "floats and integers": ([np.zeros(2), np.zeros(2, int)], "type of numbers: sample 0 has floating-point numbers"),
+    "truths and integers": ([True, 2], "type of numbers: sample 0 has bool, sample 1 has integers"),
+    "shapes": ([X, mg.ones(3)], r"same shape: sample 0 has \(2,\), sample 1 has \(3,\)"),
+    "shapes that would broadcast": ([X, mg.ones(1)], r"same shape: sample 0 has \(2,\), sample 1 has \(1,\)"),
+    "shapes deep down": ([{"a": [X]}, {"a": [mg.ones(1, 2)]}], r"same shape: sample 0\['a'\]\[0\] has \(2,\)"),
+    "lengths": ([[1], [1, 2]], "same number of parts: sample 0 has 1, sample 1 has 2"),
+    "a key more": ([{"x": 1}, {"x": 1, "z": 2}], r"same keys: sample 0 has \{'x'\}, sample 1 has \{"),
+    "a key less": ([{"x": 1, "z": 2}, {"x": 1}], r"same keys: sample 0 has \{.*\}, sample 1 has \{'x'\}"),
+    "nothing": ([], "at least one sample"),
+    "a list that holds itself": ([holding_itself()], "nested too deeply, or hold themselves"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_samples_that_are_no_mini_batch(name: str) -> None:
+    samples, message = REFUSED[name]
+    with pytest.raises((ValueError, TypeError), match=message) as caught:
+        default_collate(samples)
+    assert "\n" not in str(caught.value)
+    if samples:
+        with pytest.raises((ValueError, TypeError), match=message):
+            list(DataLoader(samples, batch_size=len(samples)))

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import copy
+import io
+import itertools
 import math
+import pickle
+from collections import OrderedDict
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -55,7 +61,11 @@ def test_a_shared_parameter_comes_once() -> None:
 
 def test_children_and_modules() -> None:
     net = Net()
-    assert [name for name, _ in net.named_children()] == ["linear1", "relu", "head", "again"]
+    assert [name for name, _ in net.named_children()] == ["linear1", "relu", "head"]  # each once, as in PyTorch
+    assert list(net.children()) == [net.linear1, net.relu, net.head]
+    names = [name for name, _ in net.named_modules()]
+    assert names == ["", "linear1", "relu", "head", "head.0", "head.1", "head.2"]
+    assert [name for name, _ in net.head.named_modules("x")] == ["x", "x.0", "x.1", "x.2"]
     kinds = [type(module).__name__ for module in net.modules()]
     assert kinds == ["Net", "Linear", "ReLU", "Sequential", "Linear", "Dropout", "Linear"]
 
@@ -92,6 +102,174 @@ def test_arguments_reach_forward() -> None:
             return a + b
 
     assert Sum()(1, b=2) == 3
+
+
+# --- Modules that hold one another ---------------------------------------------------------------------
+
+
+class Cell(nn.Module):
+    """A parameter, and whatever is assigned."""
+
+    def __init__(self, value: float = 0.0) -> None:
+        self.w = nn.Parameter([value])
+
+    def forward(self, x: Any) -> Any:
+        return x * self.w
+
+
+def itself() -> Cell:
+    root = Cell()
+    root.me = root
+    return root
+
+
+def child_and_parent() -> Cell:
+    root = Cell(1.0)
+    root.child, root.other = Cell(2.0), Cell(3.0)
+    root.child.parent = root.other.parent = root
+    return root
+
+
+def ring() -> Cell:
+    cells = [Cell(float(i)) for i in range(5)]
+    for cell, following in itertools.pairwise([*cells, cells[0]]):
+        cell.following = following
+    return cells[0]
+
+
+def neighbours() -> Cell:
+    root, cells = Cell(9.0), [Cell(float(i)) for i in range(4)]
+    for i, cell in enumerate(cells):
+        setattr(root, f"cell{i}", cell)
+    for a, b in itertools.pairwise(cells):
+        a.right, b.left = b, a
+    return root
+
+
+def in_a_sequential() -> nn.Module:
+    root = nn.Sequential(Cell(1.0), nn.Sequential(Cell(2.0)))
+    root[1][0].root = root
+    root[1].above = nn.Sequential(root)
+    return root
+
+
+def everyone_holds_everyone() -> Cell:
+    cells = [Cell(float(i)) for i in range(7)]
+    for a, b in itertools.permutations(cells, 2):
+        setattr(a, f"c{int(b.w.item())}", b)
+    return cells[0]
+
+
+CYCLES: list[Callable[[], Any]] = [
+    itself,
+    child_and_parent,
+    ring,
+    neighbours,
+    in_a_sequential,
+    everyone_holds_everyone,
+]
+
+
+@pytest.mark.parametrize("make", CYCLES)
+def test_modules_that_hold_one_another(make: Callable[[], Any]) -> None:
+    root, other = make(), make()
+    cells = [module for module in root.modules() if isinstance(module, Cell)]
+    assert len({id(module) for module in root.modules()}) == len(list(root.modules()))
+    assert {id(p) for p in root.parameters()} == {id(cell.w) for cell in cells}
+    assert len(list(root.parameters())) == len(cells)
+    assert dict(root.named_parameters()).keys() <= root.state_dict().keys()
+    root.eval()
+    assert not any(module.training for module in root.modules())
+    assert root.train() is root
+    assert all(module.training for module in root.modules())
+    root.requires_grad_(False)
+    assert not any(cell.w.requires_grad for cell in cells)
+    root.requires_grad_().zero_grad()
+    assert {p.dtype for p in root.to(float64).parameters()} == {float64}
+    for p in root.parameters():
+        p.data = p.data + 10
+    other.load_state_dict(root.state_dict())
+    assert [p.tolist() for p in other.parameters()] == [p.tolist() for p in root.parameters()]
+    assert "..." in repr(root)
+    for twin in (copy.deepcopy(root), pickle.loads(pickle.dumps(root))):
+        assert {n: v.tolist() for n, v in twin.state_dict().items()} == {
+            n: v.tolist() for n, v in root.state_dict().items()
+        }
+        assert not {id(m) for m in twin.modules()} & {id(m) for m in root.modules()}
+        assert len(list(twin.modules())) == len(list(root.modules()))
+
+
+def test_names_and_repr_of_a_child_that_holds_its_parent() -> None:
+    root = child_and_parent()
+    assert list(root.state_dict()) == [name for name, _ in root.named_parameters()] == ["w", "child.w", "other.w"]
+    assert list(root.child.state_dict()) == ["w", "parent.w", "parent.other.w"]
+    assert repr(root) == "Cell(\n  (child): Cell(\n    (parent): ...\n  )\n  (other): Cell(\n    (parent): ...\n  )\n)"
+
+
+def test_a_shared_block_is_in_the_state_under_all_names() -> None:
+    # What PyTorch 2.13 gives for the same modules.
+    root = nn.Sequential(nn.Sequential(nn.Linear(2, 2), nn.ReLU()), nn.Tanh())
+    root.append(root[0])
+    assert list(root.state_dict()) == ["0.0.weight", "0.0.bias", "2.0.weight", "2.0.bias"]
+    assert [name for name, _ in root.named_parameters()] == ["0.0.weight", "0.0.bias"]
+    assert [name for name, _ in root.named_children()] == ["0", "1"]
+    assert len(root) == 3
+    assert repr(root).count("Linear(in_features=2, out_features=2, bias=True)") == 2
+    root.load_state_dict({name: minigrad.ones(*v.shape) for name, v in root.state_dict().items()})
+    assert root[2][0].weight.tolist() == [[1, 1], [1, 1]]
+
+
+# --- Copies ------------------------------------------------------------------------------------------
+
+
+def pickled(protocol: int) -> Callable[[Any], Any]:
+    return lambda model: pickle.loads(pickle.dumps(model, protocol))
+
+
+def through_a_file(model: Any) -> Any:
+    file = io.BytesIO()
+    pickle.dump(model, file)
+    file.seek(0)
+    return pickle.load(file)
+
+
+COPIES = {
+    "deepcopy": copy.deepcopy,
+    "a file": through_a_file,
+    **{str(p): pickled(p) for p in range(2, pickle.HIGHEST_PROTOCOL + 1)},
+}
+
+
+@pytest.mark.parametrize("how", COPIES)
+@pytest.mark.parametrize("laid", [False, True])
+def test_copies_of_a_model(how: str, laid: bool) -> None:
+    net = Net().eval()
+    optimizer = minigrad.optim.SGD(net.parameters(), lr=1.0) if laid else None
+    net.linear1.bias.requires_grad_(False)
+    x = minigrad.rand(5, 4)
+    before = net(x).tolist()
+    twin = COPIES[how](net)
+    assert type(twin) is Net
+    assert twin(x).tolist() == before
+    assert not twin.training
+    assert not twin.head[1].training
+    assert twin.again is twin.linear1
+    assert repr(twin) == repr(net)
+    assert [(n, type(p), p.requires_grad) for n, p in twin.named_parameters()] == [
+        (n, nn.Parameter, n != "linear1.bias") for n in NAMES
+    ]
+    # The copy trains by itself, and the original goes on with its optimizer.
+    steps = minigrad.optim.SGD([p for p in twin.parameters() if p.requires_grad], lr=1.0)
+    twin(x).sum().backward()
+    steps.step()
+    assert twin(x).tolist() != before
+    assert net(x).tolist() == before
+    if optimizer is not None:
+        kept = twin(x).tolist()
+        net(x).sum().backward()
+        optimizer.step()
+        assert net(x).tolist() != before
+        assert twin(x).tolist() == kept
 
 
 # --- State -------------------------------------------------------------------------------------------
@@ -160,6 +338,73 @@ def test_the_state_of_another_model(change: Any, told: str) -> None:
     with pytest.raises(ValueError, match=told):
         net.load_state_dict(state)
     assert {name: value.tolist() for name, value in net.state_dict().items()} == before
+
+
+MANY = 20
+
+BAD_ENTRIES: dict[str, tuple[Any, type[Exception]]] = {
+    "another shape": (minigrad.ones(3), ValueError),
+    "one axis more": (np.ones((1, 2)), ValueError),
+    "a number": (1.0, TypeError),
+    "NumPy's number": (np.float32(1), TypeError),
+    "None": (None, TypeError),
+    "a list": ([1.0, 2.0], TypeError),
+    "a string": ("12", TypeError),
+    "strings": (np.array(["1", "2"]), TypeError),
+    "objects": (np.array([1.0, None], dtype=object), TypeError),
+    "objects that are numbers": (np.array([1.0, 2.0], dtype=object), TypeError),
+    "complex": (np.array([1.0, 2j]), TypeError),
+    "dates": (np.array(["2020", "2021"], dtype="M8[Y]"), TypeError),
+    "records": (np.zeros(2, dtype=[("a", float)]), TypeError),
+    "masked": (np.ma.masked_array([1.0, 2.0], [True, False]), TypeError),
+    "a dictionary": ({"data": 1}, TypeError),
+}
+
+
+@pytest.mark.parametrize("bad", BAD_ENTRIES)
+@pytest.mark.parametrize("laid", [False, True])
+@pytest.mark.parametrize("place", [0, 9, MANY - 1])
+def test_a_failed_load_changes_nothing(bad: str, laid: bool, place: int) -> None:
+    class Wide(nn.Module):
+        def __init__(self) -> None:
+            for i in range(MANY):
+                setattr(self, f"p{i}", nn.Parameter(minigrad.rand(2)))
+
+    model = Wide()
+    model.p3.data[0] = np.nan
+    optimizer = minigrad.optim.SGD(model.parameters(), lr=1.0) if laid else None
+    arrays = [p.data for p in model.parameters()]
+    before = [a.tobytes() for a in arrays]
+    state: dict[str, Any] = {name: value * 0 + 7 for name, value in model.state_dict().items()}
+    value, error = BAD_ENTRIES[bad]
+    with pytest.raises(error, match=f"^p{place} .*Wide"):
+        model.load_state_dict({**state, f"p{place}": value})
+    assert [p.data is a for p, a in zip(model.parameters(), arrays, strict=True)] == [True] * MANY
+    assert [p.data.tobytes() for p in model.parameters()] == before
+    if optimizer is not None:
+        assert optimizer.theta.tobytes() == b"".join(before)
+
+
+@pytest.mark.parametrize("state", [None, [("p", 1)], 3, "weight", nn.Linear(2, 2)])
+def test_a_state_that_is_no_dictionary(state: Any) -> None:
+    with pytest.raises(TypeError, match="the state of Linear is a dictionary of tensors by name, not a "):
+        nn.Linear(2, 2).load_state_dict(state)
+
+
+def test_names_that_are_no_strings() -> None:
+    layer = nn.Linear(1, 1)
+    with pytest.raises(ValueError, match=r"another model than Linear: unknown 3$"):
+        layer.load_state_dict({**layer.state_dict(), 3: minigrad.ones(1)})  # type: ignore[dict-item]
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float64", ">f8", "int64", "uint8", "bool"])
+def test_values_of_other_dtypes_are_converted(dtype: str) -> None:
+    layer = nn.Linear(2, 1)
+    state = {"weight": np.array([[1, 0]], dtype=dtype), "bias": np.array([1], dtype=dtype)}
+    layer.load_state_dict(state)
+    assert (layer.weight.tolist(), layer.bias.tolist()) == ([[1.0, 0.0]], [1.0])
+    assert layer.weight.data.dtype.isnative
+    assert layer.weight.dtype == layer.bias.dtype == float32
 
 
 def test_to_another_dtype() -> None:
@@ -300,6 +545,169 @@ def test_sequential() -> None:
 def test_sequential_of_something_else() -> None:
     with pytest.raises(TypeError, match="Sequential: argument 1 must be a module, not function"):
         nn.Sequential(nn.ReLU(), lambda x: x)
+
+
+class Plus(nn.Module):
+    """Adds a number: so the order of application and who takes part can be read off the result."""
+
+    def __init__(self, digit: int) -> None:
+        self.digit = digit
+
+    def forward(self, x: int) -> int:
+        return 10 * x + self.digit
+
+    def extra_repr(self) -> str:
+        return str(self.digit)
+
+
+def chain(*digits: int) -> nn.Sequential:
+    return nn.Sequential(*map(Plus, digits))
+
+
+def names(sequential: nn.Sequential) -> list[str]:
+    return [name for name, _ in sequential.named_children()]
+
+
+CHANGES: dict[str, tuple[Callable[[Any], Any], int, list[str]]] = {
+    "setattr": (lambda s: setattr(s, "0", Plus(9)), 9234, ["0", "1", "2", "3"]),
+    "setattr of the last": (lambda s: setattr(s, "3", Plus(9)), 1239, ["0", "1", "2", "3"]),
+    "setattr of a new one": (lambda s: setattr(s, "4", Plus(9)), 12349, ["0", "1", "2", "3", "4"]),
+    "setattr of a named one": (lambda s: setattr(s, "head", Plus(9)), 12349, ["0", "1", "2", "3", "head"]),
+    "delattr": (lambda s: delattr(s, "1"), 134, ["0", "2", "3"]),
+    "assignment": (lambda s: s.__setitem__(1, Plus(9)), 1934, ["0", "1", "2", "3"]),
+    "assignment from the end": (lambda s: s.__setitem__(-1, Plus(9)), 1239, ["0", "1", "2", "3"]),
+    "assignment at NumPy's index": (lambda s: s.__setitem__(np.int64(2), Plus(9)), 1294, ["0", "1", "2", "3"]),
+    "append": (lambda s: s.append(Plus(9)), 12349, ["0", "1", "2", "3", "4"]),
+    "extend": (lambda s: s.extend([Plus(8), Plus(9)]), 123489, ["0", "1", "2", "3", "4", "5"]),
+    "extend by a generator": (lambda s: s.extend(Plus(i) for i in (8, 9)), 123489, ["0", "1", "2", "3", "4", "5"]),
+    "insert": (lambda s: s.insert(1, Plus(9)), 19234, ["0", "1", "2", "3", "4"]),
+    "insert in front": (lambda s: s.insert(0, Plus(9)), 91234, ["0", "1", "2", "3", "4"]),
+    "insert before the last": (lambda s: s.insert(-1, Plus(9)), 12394, ["0", "1", "2", "3", "4"]),
+    "insert at the end": (lambda s: s.insert(4, Plus(9)), 12349, ["0", "1", "2", "3", "4"]),
+    "del": (lambda s: s.__delitem__(0), 234, ["0", "1", "2"]),
+    "del from the end": (lambda s: s.__delitem__(-2), 124, ["0", "1", "2"]),
+    "del of a slice": (lambda s: s.__delitem__(slice(1, 3)), 14, ["0", "1"]),
+    "del of every other": (lambda s: s.__delitem__(slice(None, None, 2)), 24, ["0", "1"]),
+    "pop": (lambda s: s.pop(), 123, ["0", "1", "2"]),
+    "pop of the first": (lambda s: s.pop(0), 234, ["0", "1", "2"]),
+    "+=": (lambda s: s.__iadd__(chain(8, 9)), 123489, ["0", "1", "2", "3", "4", "5"]),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_changed_sequential_applies_what_it_shows(change: str) -> None:
+    sequential = chain(1, 2, 3, 4)
+    how, result, expected = CHANGES[change]
+    how(sequential)
+    assert sequential(0) == result
+    assert names(sequential) == expected
+    assert len(sequential) == len(str(result))
+    assert int("".join(str(module.digit) for module in sequential)) == result
+    assert [sequential[i].digit for i in range(len(sequential))] == [int(d) for d in str(result)]
+    assert [sequential[i].digit for i in range(-len(sequential), 0)] == [int(d) for d in str(result)]
+    assert [line.split("Plus")[1][1] for line in repr(sequential).split("\n")[1:-1]] == list(str(result))
+    assert sequential.eval()[-1].training is False
+    assert copy.deepcopy(sequential)(0) == result
+
+
+def test_a_replaced_layer_is_what_is_trained_and_saved() -> None:
+    model = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 1))
+    old, new = model[1], nn.Linear(2, 3)
+    model[1] = new
+    assert model(minigrad.ones(1, 2)).shape == (1, 3)
+    assert [id(p) for p in model[1:].parameters()] == [id(new.weight), id(new.bias)]
+    assert id(old.weight) not in map(id, model.parameters())
+    assert model.state_dict()["1.weight"].tolist() == new.weight.tolist()
+
+
+def test_what_changes_return() -> None:
+    sequential = chain(1)
+    assert sequential.append(Plus(2)) is sequential.insert(0, Plus(0)) is sequential.extend([]) is sequential
+    assert sequential.pop().digit == 2
+    before = sequential
+    sequential += chain(7)
+    assert sequential is before
+    sequential.extend(sequential)
+    assert sequential(0) == 17017
+    both = chain(1, 2) + chain(3)
+    assert (both(0), names(both)) == (123, ["0", "1", "2"])
+
+
+@pytest.mark.parametrize("cut", [slice(1, 3), slice(-2, None), slice(None, None, -1), slice(5, 9), slice(None)])
+def test_slices(cut: slice) -> None:
+    sequential = chain(1, 2, 3, 4)
+    part = sequential[cut]
+    assert type(part) is nn.Sequential
+    assert list(part) == list(sequential)[cut]  # the same modules
+    assert part(0) == int("0" + "".join("1234"[cut]))
+    assert names(part) == ["0", "1", "2", "3"][cut]  # which keep their names, as in PyTorch
+    part.append(Plus(9))
+    assert part(0) == int("".join("1234"[cut]) + "9")
+    assert sequential(0) == 1234
+
+
+def test_slices_of_a_class_of_ones_own() -> None:
+    class Twice(nn.Sequential):
+        def __init__(self, factor: int, *modules: nn.Module) -> None:
+            super().__init__(*modules)
+            self.factor = factor
+
+        def forward(self, x: Any) -> Any:
+            return self.factor * super().forward(x)
+
+    part = Twice(2, Plus(1), Plus(2), Plus(3)).eval()[1:]
+    assert type(part) is Twice
+    assert part(0) == 46
+    assert not part.training
+
+
+def test_a_sequential_with_names() -> None:
+    for kind in (dict, OrderedDict):
+        named = nn.Sequential(kind([("a", Plus(1)), ("b", Plus(2)), ("c", Plus(3))]))
+        assert (named(0), names(named)) == (123, ["a", "b", "c"])
+        named.insert(1, Plus(9)).b = Plus(8)
+        assert (named(0), names(named)) == (1983, ["a", "1", "b", "c"])
+        del named[0]
+        assert (named(0), names(named)) == (983, ["0", "b", "c"])
+
+
+@pytest.mark.parametrize("wrong", [None, 3, "ReLU", nn.ReLU, lambda x: x, [nn.ReLU()], minigrad.ones(1)])
+def test_what_is_no_module_is_refused_and_changes_nothing(wrong: Any) -> None:
+    kind = type(wrong).__name__
+    named = nn.Sequential({"a": Plus(1)})
+    sequential = chain(1, 2)
+    for change, place in (
+        (lambda: nn.Sequential(nn.ReLU(), wrong), "1"),
+        (lambda: nn.Sequential({"a": wrong}), "a"),
+        (lambda: setattr(sequential, "0", wrong), "0"),
+        (lambda: setattr(sequential, "7", wrong), "7"),
+        (lambda: setattr(named, "a", wrong), "a"),
+        (lambda: sequential.__setitem__(1, wrong), "1"),
+        (lambda: sequential.append(wrong), "2"),
+        (lambda: sequential.insert(0, wrong), "0"),
+        (lambda: sequential.extend([Plus(3), wrong]), "1"),
+    ):
+        with pytest.raises(TypeError, match=f"^Sequential: (argument )?{place} must be a module, not {kind}$"):
+            change()
+    assert (sequential(0), named(0)) == (12, 1)
+
+
+@pytest.mark.parametrize("place", [2, -3, 10**30])
+def test_places_that_are_not_there(place: int) -> None:
+    sequential = chain(1, 2)
+    for ask in (
+        lambda: sequential[place],
+        lambda: sequential.__setitem__(place, Plus(3)),
+        lambda: sequential.__delitem__(place),
+        lambda: sequential.pop(place),
+        lambda: sequential.insert(place + (place > 0), Plus(3)),
+    ):
+        with pytest.raises(IndexError, match=r"index -?\d+ is out of range for a Sequential of 2 modules"):
+            ask()
+    assert sequential(0) == 12
+    for index in ("0", 1.0, None):
+        with pytest.raises(TypeError):
+            sequential[index]  # type: ignore[call-overload]
 
 
 def test_flatten() -> None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
+import math
+import pickle
 from pathlib import Path
 from typing import Any
 
@@ -298,6 +301,81 @@ def test_a_state_is_kept_and_restored(outputs: int, normals: int, tmp_path: Path
         generator.set_state(kept)
         assert generator.seed == 12
         assert draws() == first
+
+
+def without(name: str) -> Any:
+    return lambda state: {n: state[n] for n in state if n != name}
+
+
+def having(name: str, value: Any) -> Any:
+    return lambda state: {**state, name: value}
+
+
+STATE_FAULTS: dict[str, Any] = {
+    "no dictionary": lambda s: None,
+    "a list": lambda s: list(s.items()),
+    **{f"no {name}": without(name) for name in Generator().get_state()},
+    "something more": lambda s: {**s, "speed": 1},
+    "a short key": lambda s: {**s, "key": s["key"][:-1]},
+    "a square key": lambda s: {**s, "key": s["key"].reshape(26, 24)},
+    "no numbers": lambda s: {**s, "key": "key"},
+    "a ragged key": lambda s: {**s, "key": [[1, 2], [3]]},
+    "a key of strings": lambda s: {**s, "key": s["key"].astype(str)},
+    "a key of objects": lambda s: {**s, "key": s["key"].astype(object)},
+    "a key of floats": lambda s: {**s, "key": s["key"].astype(float)},
+    "a key with NaN": lambda s: {**s, "key": np.where(np.arange(624) == 9, np.nan, s["key"])},
+    "a key below 0": lambda s: {**s, "key": np.where(np.arange(624) == 9, -1, s["key"].astype(np.int64))},
+    "a key beyond 32 bits": lambda s: {**s, "key": s["key"].astype(np.int64) + 2**32},
+    "a key of zeros": lambda s: {**s, "key": s["key"] * 0},
+    **{
+        f"{name} {value!r}": having(name, value)
+        for name, values in {
+            "position": [math.nan, 1.0, -1, 625, None, "1", True, [1], math.inf, 2**70],
+            "seed": [math.nan, 1.5, -1, 2**32, None, "1", True, [1]],
+            "leftover": [math.nan, math.inf, "1", [0.5], True, 1j],
+        }.items()
+        for value in values
+    },
+}
+
+
+@pytest.mark.parametrize("fault", STATE_FAULTS)
+def test_a_state_that_is_none_changes_nothing(fault: str) -> None:
+    generator, same, other = Generator(12), Generator(12), Generator(3)
+    for g in (generator, same):
+        g.outputs(5)
+        g.normal((1,))
+    other.normal((1,))
+    with pytest.raises((ValueError, TypeError), match="state of a generator"):
+        generator.set_state(STATE_FAULTS[fault](other.get_state()))
+    assert generator.seed == 12
+    assert generator.normal((3,)).tolist() == same.normal((3,)).tolist()
+    assert generator.outputs(700).tolist() == same.outputs(700).tolist()
+
+
+def test_states_in_other_clothes() -> None:
+    other = Generator(3)
+    other.normal((1,))
+    state = other.get_state()
+    expected = other.normal((5,)).tolist()
+    for dressed in (
+        {**state, "key": state["key"].tolist()},
+        {**state, "key": mg.tensor(state["key"])},
+        {**state, "key": state["key"].astype(">u4"), "position": np.int64(state["position"])},
+        {**state, "key": state["key"].astype(np.int64), "leftover": np.float64(state["leftover"])},
+    ):
+        generator = Generator(0)
+        generator.set_state(dressed)
+        assert (generator.normal((5,)).tolist(), generator.seed) == (expected, 3)
+
+
+def test_generators_are_copied_whole() -> None:
+    generator = Generator(5)
+    generator.outputs(7)
+    generator.normal((1,))
+    twins = [copy.deepcopy(generator), pickle.loads(pickle.dumps(generator))]
+    expected = [generator.normal((3,)).tolist(), generator.outputs(700).tolist()]
+    assert [[twin.normal((3,)).tolist(), twin.outputs(700).tolist()] for twin in twins] == [expected] * 2
 
 
 def test_a_state_is_a_copy() -> None:

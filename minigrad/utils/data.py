@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import copy
+from collections.abc import Iterator, Mapping, MutableMapping, Sequence
 from typing import Any
 
 import numpy
 
-from minigrad import backend, random
+from minigrad import backend, ops, random
 from minigrad.backend import Array
 from minigrad.tensor import ShapeError, Tensor
 
@@ -26,16 +27,121 @@ class Dataset:
     def __getitem__(self, index: int) -> Any:
         raise NotImplementedError(f"{type(self).__name__} must give sample {index}: define __getitem__")
 
-    def batch(self, indices: numpy.ndarray) -> tuple[Any, ...]:
-        """The samples `indices` (int64), each part of a sample stacked into one tensor with a new first axis."""
-        samples = [self[int(i)] for i in indices]
-        parts = zip(*(s if isinstance(s, tuple) else (s,) for s in samples), strict=True)
-        return tuple(Tensor(numpy.stack([_as_array(part) for part in each])) for each in parts)
+    def batch(self, indices: numpy.ndarray) -> Any:
+        """The samples `indices` (int64) as one mini-batch, put together by `default_collate`."""
+        return default_collate([self[int(i)] for i in indices])
 
 
-def _as_array(part: Any) -> Array:
+def default_collate(batch: Sequence[Any]) -> Any:
+    """Samples of one structure as one mini-batch of that structure, part by part (PyTorch's ``default_collate``).
+
+    Tensors, arrays and numbers become a tensor with a new first axis. They keep their dtype; Python's floats become
+    float64, integers int64 and truths bool, as in PyTorch. Strings and bytes become a list of them. Dictionaries,
+    lists and named tuples become one of their kind, whose parts are mini-batches. A tuple becomes a tuple (in
+    PyTorch a list).
+
+    Unlike PyTorch it refuses what does not belong together, instead of going by the first sample: dictionaries with
+    different keys, parts of different kinds, integers among floats.
+
+    Raises:
+        ValueError: there are no samples, or their shapes, lengths or keys differ.
+        TypeError: a part is of a kind that has no place in a mini-batch (None, say), or the kinds differ.
+    """
+    samples = list(batch)
+    if not samples:
+        raise ValueError("a mini-batch is made of at least one sample")
+    try:
+        return _collate(samples, "")
+    except RecursionError:
+        raise ValueError("samples that are nested too deeply, or hold themselves, cannot be collated") from None
+
+
+def _collate(parts: list[Any], place: str) -> Any:
+    """`place` says which part of the samples these are: ``['x'][0]``, say."""
+    kind = _same("kind", [_kind(part, f"sample {i}{place}") for i, part in enumerate(parts)], place, TypeError)
+    if kind == "numbers":
+        return _stack(parts, place)
+    if kind in ("a string", "bytes"):
+        return parts
+    first = parts[0]
+    if kind == "a dictionary":
+        _same("keys", [set(part) for part in parts], place)
+        columns = {key: _collate([part[key] for part in parts], f"{place}[{key!r}]") for key in first}
+        if type(first) is dict or not isinstance(first, MutableMapping):
+            return columns
+        twin = copy.copy(first)  # an OrderedDict, say
+        twin.update(columns)
+        return twin
+    _same("number of parts", [len(part) for part in parts], place)
+    values = [_collate(list(column), f"{place}[{i}]") for i, column in enumerate(zip(*parts, strict=True))]
+    if hasattr(first, "_make"):
+        return first._make(values)
+    try:
+        return type(first)(values)
+    except TypeError:  # a range, say
+        return values
+
+
+def _kind(part: Any, name: str) -> str:
+    if isinstance(part, str):
+        return "a string"
+    if isinstance(part, (bytes, bytearray, memoryview)):
+        return "bytes"
+    if isinstance(part, (bool, int, float)) or hasattr(type(part), "__array__"):
+        return "numbers"
+    if isinstance(part, Mapping):
+        return "a dictionary"
+    if isinstance(part, Sequence):
+        named = isinstance(part, tuple) and hasattr(part, "_make")
+        return f"a named tuple {type(part).__name__}" if named else "a tuple" if isinstance(part, tuple) else "a list"
+    what = "None" if part is None else f"of type {type(part).__name__}"
+    raise TypeError(
+        f"{name} is {what}: a mini-batch is made of tensors, arrays, numbers, strings, bytes, and dictionaries, lists "
+        "and tuples of these"
+    )
+
+
+def _stack(parts: list[Any], place: str) -> Tensor:
+    arrays = [_as_array(part, f"sample {i}{place}") for i, part in enumerate(parts)]
+    _same("type of numbers", [_NUMBERS[array.dtype.kind] for array in arrays], place, TypeError)
+    _same("shape", [tuple(array.shape) for array in arrays], place)
+    _same("device", [str(backend.device_of(array)) for array in arrays], place)
+    if any(isinstance(part, Tensor) and part.requires_grad for part in parts):
+        return ops.stack(
+            [part if isinstance(part, Tensor) else Tensor(a) for part, a in zip(parts, arrays, strict=True)]
+        )
+    stacked = backend.get_array_module(arrays[0]).stack(arrays)
+    return Tensor(stacked.astype(stacked.dtype.newbyteorder("="), copy=False))
+
+
+_NUMBERS = {"b": "bool", "i": "integers", "u": "unsigned integers", "f": "floating-point numbers"}
+
+
+def _as_array(part: Any, name: str) -> Array:
+    """A number, an array or a tensor as an array of numbers: never one of objects."""
     array = part.data if isinstance(part, Tensor) else part
-    return array if backend.is_array(array) else numpy.asarray(array)
+    if not backend.is_array(array):
+        try:
+            array = numpy.asarray(
+                array, numpy.int64 if isinstance(array, int) and not isinstance(array, bool) else None
+            )
+        except OverflowError:
+            raise ValueError(f"{name} is an integer that does not fit into 64 bits") from None
+    if array.dtype.kind not in _NUMBERS or isinstance(array, numpy.ma.MaskedArray):
+        masked = "a masked array" if isinstance(array, numpy.ma.MaskedArray) else f"of dtype {array.dtype}"
+        raise TypeError(f"{name} is {masked}: a mini-batch is made of real numbers")
+    return numpy.asarray(array) if isinstance(array, numpy.ndarray) else array
+
+
+def _same(what: str, features: list[Any], place: str, error: type[Exception] = ValueError) -> Any:
+    """The feature that all samples have; an error if they differ in it."""
+    for i, feature in enumerate(features):
+        if feature != features[0]:
+            raise error(
+                f"the samples of a mini-batch must have the same {what}: sample 0{place} has {features[0]}, "
+                f"sample {i}{place} has {feature}"
+            )
+    return features[0]
 
 
 class TensorDataset(Dataset):
@@ -88,6 +194,8 @@ def _rows(array: Array, indices: Array) -> Array:
 class DataLoader:
     """Mini-batches of a data set, in order or shuffled.
 
+    Samples are fetched by the data set's `batch`, or one by one and put together by `default_collate`.
+
     Each start of an iteration takes a 64-bit draw, and with `shuffle` a permutation, from the generator, in the
     manner of the PyTorch that made the notebook; so testing in the middle of an epoch shifts later epochs' draws.
 
@@ -115,12 +223,14 @@ class DataLoader:
         whole, rest = divmod(len(self.dataset), self.batch_size)
         return whole + (rest > 0 and not self.drop_last)
 
-    def __iter__(self) -> Iterator[Sequence[Any]]:
+    def __iter__(self) -> Iterator[Any]:
         # Not a generator function: the draws belong to the call of iter(), before anything else draws.
         generator = random.default_generator
         generator.outputs64(1)
         order: Array = generator.permutation(len(self.dataset)) if self.shuffle else numpy.arange(len(self.dataset))
         if isinstance(self.dataset, Dataset):
             order = backend.to_device(order, self.dataset.index_device)
-        fetch = getattr(self.dataset, "batch", None) or (lambda indices: Dataset.batch(self.dataset, indices))
+        fetch = getattr(self.dataset, "batch", None)
+        if not callable(fetch):  # a list, or something that uses the name for something else
+            fetch = lambda indices: default_collate([self.dataset[int(i)] for i in indices])  # noqa: E731
         return (fetch(order[k * self.batch_size : (k + 1) * self.batch_size]) for k in range(len(self)))
