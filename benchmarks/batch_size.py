@@ -112,6 +112,8 @@ def main(argv: Sequence[str]) -> int:
     )
     found: dict[int, Result] = {}
     for number, result in ended:
+        if isinstance(result, parallel.Died):
+            raise UsageError(f"{descents[number].name}: {result}")
         found[number] = result
         last = result.figures[-1]
         out.print(f"{result.descent.label:17} {last.accuracy:6.2f} % after {last.steps} steps, {last.seconds:.1f} s")

@@ -50,6 +50,8 @@ def main(argv: Sequence[str]) -> int:
         jobs=options.jobs_for(asked.jobs, "numpy"),
         out=out,
     ):
+        if isinstance(explanation, parallel.Died):
+            raise UsageError(f"{names[number]}: {explanation}")
         told[names[number]] = explanation
         out.print(f"[bold]{explanation.title}[/bold]")
         for sentence in explanation.sentences:

@@ -15,7 +15,6 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-import minigrad
 from benchmarks import UsageError, net, options, report, standings, style
 from benchmarks.entrants import ENTRANTS, Entrant, entrants
 from benchmarks.fleet import CLUSTER_HELP, Fleet, Result
@@ -255,11 +254,7 @@ def compete(fleet: Fleet, chosen: Sequence[Entrant], plan: Plan, base: Trial, tu
         return tuple(results[trial] for trial in its) if all(trial in results for trial in its) else ()
 
     scores = [
-        Score(one, _usual_rate(one) if rate is None else rate, ended(one, "constant"), ended(one, "cosine"))
+        Score(one, one.usual.lr if rate is None else rate, ended(one, "constant"), ended(one, "cosine"))
         for one, rate in rates.items()
     ]
     return standings.ranked([score for score in scores if score.results], tuned)
-
-
-def _usual_rate(one: Entrant) -> float:
-    return one.make([minigrad.zeros(1, requires_grad=True)]).lr

@@ -148,10 +148,7 @@ def _only_numpy(backend: str) -> None:
 
 def rule_of(one: Entrant) -> Rule:
     """What a peer must know of an optimizer: its name and its hyperparameters."""
-    import minigrad
-
-    group = one.make([minigrad.zeros(1, requires_grad=True)]).param_groups[0]
-    return Rule(one.name, one.spec, {k: v for k, v in group.items() if isinstance(v, (int, float, tuple))})
+    return Rule(one.name, one.spec, one.usual.settings)
 
 
 def notebook(seed: int) -> Work:
