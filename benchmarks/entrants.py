@@ -316,7 +316,7 @@ def explain(error: BaseException, file: str | Path) -> str:
     else:
         last = _last_line(error, path)
         where = f" (line {last})" if last is not None else ""
-    return plain(f"{kind}: {message}{where}")
+    return plain(f"{kind}: {message}{where}" if message else f"{kind}{where}")
 
 
 def entrant_name(spec: str) -> str:

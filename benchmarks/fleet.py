@@ -159,7 +159,9 @@ class Fleet:
         for message in dict.fromkeys(self.failed.values()):
             trials = [str(trial) for trial, its in self.failed.items() if its == message]
             more = f" and {len(trials) - 1} more" if len(trials) > 1 else ""
-            self.out.print(f"failed: {trials[0]}{more}: {message}", style="red", markup=False, soft_wrap=True)
+            spec = next(trial.optimizer for trial, its in self.failed.items() if its == message)
+            of = f" in {path_of(spec)}" if ".py:" in spec else ""
+            self.out.print(f"failed: {trials[0]}{more}: {message}{of}", style="red", markup=False, soft_wrap=True)
 
     def __enter__(self) -> Self:
         return self

@@ -101,7 +101,7 @@ def main(argv: Sequence[str]) -> int:
     settings = _settings(asked)
     chosen = entrants([*options.split([asked.optimizers]), *asked.optimizer])
     tasks = _tasks(chosen, settings, dict(asked.lr))
-    folder = report.results_folder(asked.results)
+    folder = report.results_folder(asked.results, "mnist.json", "mnist.png")
     _check_data(settings, asked.download)
 
     out = report.console()
@@ -110,7 +110,7 @@ def main(argv: Sequence[str]) -> int:
     written = [report.write_json(folder / "mnist.json", record(results, settings))]
     if any(result.run for result in results):
         written.append(style.save(picture(results, settings), folder / "mnist.png"))
-    out.print(f"Figures and picture: {' and '.join(map(str, written))}", soft_wrap=True)
+    out.print(f"Figures and picture: {' and '.join(map(str, written))}", markup=False, soft_wrap=True)
     if any(result.error == STOPPED for result in results):
         raise KeyboardInterrupt
     return 1 if any(result.error for result in results) else 0
@@ -123,7 +123,9 @@ def _parser() -> options.Parser:
     parser.add_own_optimizer()
     parser.add_named("--lr", options.rate, "RATE", "another learning rate for one of them")
     parser.add_seed()
-    parser.add_argument("--iterations", type=options.positive, default=usual.iterations, help="(default: %(default)s)")
+    parser.add_argument(
+        "--iterations", type=options.up_to(options.ITERATIONS), default=usual.iterations, help="(default: %(default)s)"
+    )
     parser.add_argument("--batch-size", type=options.positive, default=usual.batch_size, help="(default: %(default)s)")
     parser.add_argument(
         "--every", type=options.positive, default=usual.every, help="test so often (default: %(default)s)"
@@ -213,7 +215,8 @@ def _tell(result: Result, out: Console, verbose: bool) -> None:
     """Say that a run has ended, and how; if `verbose`, in the notebook's own lines."""
     label = result.entrant.label
     if result.run is None:
-        out.print(f"{label} failed: {result.error}", style="red", markup=False, soft_wrap=True)
+        file = f" in {path_of(result.entrant.spec)}" if ".py:" in result.entrant.spec else ""
+        out.print(f"{label} failed: {result.error}{file}", style="red", markup=False, soft_wrap=True)
         return
     iteration, loss, accuracy = result.run.figures[-1]
     if verbose:

@@ -99,6 +99,7 @@ def main(argv: Sequence[str]) -> int:
     asked = _parser().parse_args(_joined(argv, "--start", "--range"))
     folder = report.results_folder(Path(asked.results) / "surfaces")
     tasks = _tasks(asked, folder)
+    report.results_folder(folder, *(name for task in tasks for name in _files(task)))
     out = report.console()
     jobs = options.jobs_for(asked.jobs, "numpy")
     tables = _raced(tasks, jobs, out)  # mostly a few milliseconds each; and a fault of the learner's is found at once
@@ -127,6 +128,14 @@ def main(argv: Sequence[str]) -> int:
             out.print(f"failed: {_label(parts[number])}: {why}", style="red", markup=False, soft_wrap=True)
     out.print(f"{len(written)} pictures and files of numbers in {folder}", markup=False, soft_wrap=True)
     return 1 if failed else 0
+
+
+def _files(task: Task) -> list[str]:
+    """The names of the files that come of a task."""
+    moving = ("gif", "mp4") if task.animated else ()
+    if task.inside:
+        return ["inside-the-state.png", *(f"inside-{entrant_name(o)}.{end}" for o in task.optimizers for end in moving)]
+    return [f"{task.name}.json", f"{task.name}.png", f"{task.name}-loss.png", *(f"{task.name}.{end}" for end in moving)]
 
 
 def _raced(tasks: Sequence[Task], jobs: int, out: Console) -> list[Table]:
