@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import ast
 import importlib
+import io
+import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 
-from benchmarks import UsageError
+from benchmarks import UsageError, columns
 
 BENCHMARKS = ("mnist", "batch_size", "speed", "replay", "seeds", "surfaces", "explain")
 """The modules of this package that can be run. Each has ``main(argv) -> exit status`` and says in the first line
@@ -33,24 +36,99 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns the exit status: 0, or 1 when a part of the benchmark failed, 2 when it was not asked for rightly or
     something is not installed, 130 when it was interrupted. None of these shows a traceback.
     """
-    arguments = list(sys.argv[1:] if argv is None else argv)
+    _settle()
     try:
-        if not arguments or arguments[0] in ("-h", "--help"):
-            print(listing())
-            return 0
-        name = arguments[0]
-        if name not in BENCHMARKS:
-            raise UsageError(f"there is no benchmark {name!r}: there are {', '.join(BENCHMARKS)}")
-        if not {"-h", "--help"} & set(arguments):
-            check_extras()
-        status: int = importlib.import_module(f"benchmarks.{name}").main(arguments[1:])
+        return _run(list(sys.argv[1:] if argv is None else argv))
+    except BaseException as error:
+        _end_workers()
+        if (status := _status(error)) is None:
+            raise
         return status
-    except UsageError as error:
-        print(f"benchmarks: {error}", file=sys.stderr)
+
+
+def _run(arguments: list[str]) -> int:
+    if not arguments or arguments[0] in ("-h", "--help"):
+        print(listing())
+        return 0
+    name = arguments[0]
+    if name not in BENCHMARKS:
+        raise UsageError(f"there is no benchmark {name!r}: there are {', '.join(BENCHMARKS)}")
+    if not {"-h", "--help"} & set(arguments):
+        check_extras()
+    status: int = importlib.import_module(f"benchmarks.{name}").main(arguments[1:])
+    return status
+
+
+def _status(error: BaseException) -> int | None:
+    """Say in a sentence what is wrong; the exit status, or None if it is a fault of ours."""
+    if isinstance(error, UsageError):
+        _complain(str(error))
         return 2
-    except KeyboardInterrupt:
-        print("benchmarks: interrupted", file=sys.stderr)
+    if isinstance(error, KeyboardInterrupt):
+        _complain("interrupted")
         return 130
+    if isinstance(error, BrokenPipeError):  # who read the output has read enough, as `head` does
+        _give_up_output()
+        return 1
+    if isinstance(error, MemoryError):
+        _complain("there is not enough memory for that")
+        return 1
+    if isinstance(error, OSError) and error.filename is None and error.errno is not None:  # files have names
+        _give_up_output()
+        _complain(f"the output cannot be written: {error.strerror}")
+        return 1
+    if isinstance(error, OSError):
+        _complain(f"{error.filename}: {error.strerror}" if error.filename is not None else str(error))
+        return 1
+    return None
+
+
+def command() -> int:
+    """`main`, in a process of its own: what it has printed is written out before it ends, or that is complained of."""
+    try:
+        status = main()
+    except SystemExit as error:  # --help, or rich, whose reader has gone
+        status = error.code if isinstance(error.code, int) else 0
+    try:
+        sys.stdout.flush()
+    except OSError as error:
+        status = status or _status(error) or 1
+    return status
+
+
+def _settle() -> None:
+    """Be at home in whatever surroundings: what they have set wrongly is not used, what cannot be printed escaped."""
+    if columns() is None:
+        os.environ.pop("COLUMNS", None)
+    os.environ["MPLBACKEND"] = "agg"  # no window is ever opened
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:  # it was closed by whoever started this
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115
+        elif isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _complain(sentence: str) -> None:
+    with suppress(OSError):  # there may be nobody to say it to
+        print(f"benchmarks: {' '.join(sentence.split())}", file=sys.stderr, flush=True)
+
+
+def _give_up_output() -> None:
+    """Let what has not been written yet go nowhere: Python would try again, and complain, when it ends."""
+    try:
+        number = sys.stdout.fileno()
+    except (OSError, ValueError):
+        return  # no file of this process
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, number)
+    os.close(nowhere)
+
+
+def _end_workers() -> None:
+    """End processes that work for this one still: it would wait for them when it ends."""
+    if (parallel := sys.modules.get("benchmarks.parallel")) is not None:
+        parallel.end()
 
 
 def check_extras() -> None:
@@ -78,4 +156,4 @@ def _first_line(name: str) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(command())

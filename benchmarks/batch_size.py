@@ -18,6 +18,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import numpy
+
 import minigrad
 from benchmarks import UsageError, net, options, parallel, report, style
 from minigrad import nn, optim
@@ -98,7 +100,7 @@ def main(argv: Sequence[str]) -> int:
     asked = _parser().parse_args(argv)
     descents = _descents(asked)
     tasks = [Task(descent, asked.data, asked.seed, net.device_for(asked.backend)) for descent in descents]
-    folder = report.results_folder(asked.results)
+    folder = report.results_folder(asked.results, "batch_size.json", "batch_size.png")
     data, _ = (net.load(asked.data, train, download=asked.download) for train in (True, False))
 
     out = report.console()
@@ -112,6 +114,8 @@ def main(argv: Sequence[str]) -> int:
     )
     found: dict[int, Result] = {}
     for number, result in ended:
+        if isinstance(result, parallel.Died):
+            raise UsageError(f"{descents[number].name}: {result}")
         found[number] = result
         last = result.figures[-1]
         out.print(f"{result.descent.label:17} {last.accuracy:6.2f} % after {last.steps} steps, {last.seconds:.1f} s")
@@ -121,7 +125,7 @@ def main(argv: Sequence[str]) -> int:
         report.write_json(folder / "batch_size.json", record(results, tasks[0])),
         style.save(picture(results), folder / "batch_size.png"),
     ]
-    out.print(f"Figures and picture: {' and '.join(map(str, written))}", soft_wrap=True)
+    out.print(f"Figures and picture: {' and '.join(map(str, written))}", markup=False, soft_wrap=True)
     return 0
 
 
@@ -131,7 +135,7 @@ def _parser() -> options.Parser:
     epochs = ", ".join(f"{descent.name}={descent.epochs}" for descent in DESCENTS)
     parser = options.Parser("batch_size", f"The notebook's first three algorithms: {names}.")
     parser.add_named("--lr", options.rate, "RATE", f"another learning rate (default: {rates})")
-    parser.add_named("--epochs", options.positive, "N", f"go through the data so often (default: {epochs})")
+    parser.add_named("--epochs", options.up_to(100_000), "N", f"go through the data so often (default: {epochs})")
     parser.add_seed()
     parser.add_data()
     parser.add_backend()
@@ -156,6 +160,11 @@ def _descents(asked: Namespace) -> list[Descent]:
 
 def work(task: Task, tick: parallel.Tick) -> Result:
     """Train the notebook's network with one of the three, testing on the way; `tick` is told the images seen."""
+    with numpy.errstate(all="ignore"):  # a run that diverges shows that by its figures
+        return _trained(task, tick)
+
+
+def _trained(task: Task, tick: parallel.Tick) -> Result:
     data, test = (net.load(task.data, train, task.device) for train in (True, False))
     descent = task.descent
     size = descent.size or len(data)

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import difflib
+import hashlib
 import importlib.util
 import inspect
+import math
+import re
 import sys
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cached_property, lru_cache, partial
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, TracebackType
 from typing import Any
 
 import minigrad
-from benchmarks import UsageError
+from benchmarks import UsageError, parallel
 from benchmarks.cell14 import Cell14
 from benchmarks.style import GUESTS, LOOKS, Dash
 from minigrad import optim
@@ -44,6 +47,20 @@ class Entrant:
     color: str
     dash: Dash
     spec: str
+
+    @property
+    def usual(self) -> Usual:
+        """What it is if nothing else is asked for."""
+        return usual(self.spec)
+
+
+@dataclass(frozen=True)
+class Usual:
+    """An optimizer made from parameters alone: what it prints as, its rate, and those settings that are numbers."""
+
+    text: str
+    lr: float
+    settings: dict[str, Any]
 
 
 def _lookahead(params: Iterable[Any], lr: float = 0.01, **hyperparameters: Any) -> Optimizer:
@@ -116,8 +133,98 @@ def entrant(spec: str) -> Entrant:
     if spec in known:
         return known[spec]
     file, name = file_and_name(spec, known, "optimizer", "class", "Mine")
-    rule = _optimizer_class(load_file(file), file, name)
-    return Entrant(name, name, rule, *GUESTS[0], spec=f"{file}:{name}")
+    usual(f"{file}:{name}")
+    return Entrant(name, name, Own(file, name), *GUESTS[0], spec=f"{file}:{name}")
+
+
+@dataclass(frozen=True)
+class Own:
+    """Makes a learner's optimizer, in whose file one looks only when the first is made."""
+
+    file: Path
+    name: str
+
+    def __call__(self, params: Iterable[Any], **hyperparameters: Any) -> Optimizer:
+        """Make one."""
+        return self._rule(params, **hyperparameters)
+
+    @cached_property
+    def _rule(self) -> type[Optimizer]:
+        return _optimizer_class(load_file(self.file), self.file, self.name)
+
+
+def usual(spec: str) -> Usual:
+    """What the optimizer of that name, or in that file of a learner's, is if nothing else is asked for.
+
+    A learner's file is run in a process of its own (if this one is not such a process), since it may do anything.
+
+    Raises:
+        UsageError: as `entrant`.
+    """
+    known = ENTRANTS | REPLAYS
+    if spec in known:
+        return _usual(known[spec].make)
+    file, name = file_and_name(spec, known, "optimizer", "class", "Mine")
+    return _own(file, name, digest(file))
+
+
+@lru_cache
+def _own(file: Path, name: str, content: str) -> Usual:
+    """As `usual`; the file is run again only if its content has changed."""
+    found = alone(_usual_of_own, (file, name), file)
+    if isinstance(found, str):
+        raise UsageError(found)
+    return found
+
+
+def _usual_of_own(named: tuple[Path, str]) -> Usual | str:
+    """As `_own`, or what is wrong with it."""
+    file, name = named
+    try:
+        rule = _optimizer_class(load_file(file), file, name)
+        with blamed(file, f"{file}: {name}(params) raises"):
+            return _usual(rule)
+    except UsageError as error:
+        return str(error)
+
+
+def _usual(make: Callable[..., Optimizer]) -> Usual:
+    made = make([minigrad.zeros(1, requires_grad=True)])
+    text = re.sub(r" at 0x[0-9a-fA-F]+", "", repr(made))  # where something lies is no part of what it is
+    settings = {name: value for name, value in made.param_groups[0].items() if name != "params" and _is_number(value)}
+    return Usual(plain(text), float(made.lr), settings)
+
+
+def _is_number(value: Any) -> bool:
+    if type(value) is tuple:
+        return all(map(_is_number, value))
+    return type(value) in (int, bool) or (type(value) is float and math.isfinite(value))
+
+
+def alone(work: Callable[[Any], Any], task: Any, file: Path) -> Any:
+    """``work(task)``, which runs a learner's `file`, in a process of its own, if this one is not such a process.
+
+    Raises:
+        UsageError: the process did not survive it.
+    """
+    ((_, found),) = parallel.outcomes(work, [task], 1, apart=True)
+    if isinstance(found, parallel.Died):
+        raise UsageError(f"{file}: {found.at(str(file))}")
+    return found
+
+
+def digest(file: Path) -> str:
+    """The SHA-256 of a learner's file.
+
+    Raises:
+        UsageError: it is not there, or cannot be read.
+    """
+    if not file.is_file():
+        raise UsageError(f"{file}: there is no such file")
+    try:
+        return hashlib.sha256(file.read_bytes()).hexdigest()
+    except OSError as error:
+        raise UsageError(f"{file} cannot be read: {error.strerror}") from None
 
 
 def file_and_name(spec: str, known: Iterable[str], kind: str, what: str, example: str) -> tuple[Path, str]:
@@ -134,6 +241,8 @@ def file_and_name(spec: str, known: Iterable[str], kind: str, what: str, example
     """
     path, colon, name = spec.rpartition(":")
     if colon and path.endswith(".py"):
+        if not name.isidentifier():
+            raise UsageError(f"{spec}: {name!r} is no name of a {what}; say which, as {path}:{example}")
         return Path(path).expanduser().absolute(), name
     if spec.endswith(".py"):
         raise UsageError(f"{spec}: say which {what}, as {spec}:{example}")
@@ -144,19 +253,39 @@ def file_and_name(spec: str, known: Iterable[str], kind: str, what: str, example
 
 
 def load_file(file: Path) -> ModuleType:
-    """Run a learner's file as a module. It may import what lies beside it, as a script may."""
-    if not file.is_file():
-        raise UsageError(f"{file}: there is no such file")
+    """Run a learner's file as a module. It may import what lies beside it, as a script may.
+
+    Raises:
+        UsageError: there is no such file, or it raises.
+    """
+    digest(file)
     described = importlib.util.spec_from_file_location(f"_learners_{file.stem}", file)
     assert described is not None
     assert described.loader is not None
     module = importlib.util.module_from_spec(described)
-    try:
-        with _on_path(file.parent):
-            described.loader.exec_module(module)
-    except Exception as error:
-        raise UsageError(f"{file} raises {explain(error, file)}") from error
+    with blamed(file, f"{file} raises"), _on_path(file.parent):
+        described.loader.exec_module(module)
     return module
+
+
+@contextmanager
+def blamed(file: str | Path, raises: str = "") -> Iterator[None]:
+    """Whatever is raised in here, the code in a learner's `file` (or the file of a `spec`) is blamed for.
+
+    That may be any exception at all. Ctrl-C is no fault of theirs; but a worker process does not hear it, so there a
+    KeyboardInterrupt is of their own making.
+
+    Raises:
+        UsageError: something was raised. It begins with `raises`, or says that `file` does.
+    """
+    try:
+        yield
+    except UsageError:
+        raise
+    except BaseException as error:
+        if isinstance(error, KeyboardInterrupt) and not parallel.in_worker():
+            raise
+        raise UsageError(f"{raises or f'{file} raises'} {explain(error, file)}") from None
 
 
 @contextmanager
@@ -165,33 +294,72 @@ def _on_path(folder: Path) -> Iterator[None]:
     try:
         yield
     finally:
-        sys.path.remove(str(folder))
+        if str(folder) in sys.path:
+            sys.path.remove(str(folder))
 
 
-def explain(error: Exception, file: str | Path) -> str:
+LONGEST = 300
+"""Characters of a message that are shown."""
+
+
+def explain(error: BaseException, file: str | Path) -> str:
     """An error in a sentence: its type, its message, and the last line of `file` that was being run, if any was.
 
     `file` is a learner's, or the `spec` of an entrant.
     """
-    path = str(file).partition(".py:")[0].removesuffix(".py") + ".py"
-    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == path]
+    path = path_of(file)
+    kind = type.__getattribute__(type(error), "__name__")
+    message = _message(error)
     if isinstance(error, SyntaxError):
-        return f"{type(error).__name__}: {error.msg} (line {error.lineno})"
-    return f"{type(error).__name__}: {error}" + (f" (line {lines[-1]})" if lines else "")
+        elsewhere = "" if error.filename in (None, path) else f"{error.filename}, "
+        where = f" ({elsewhere}line {error.lineno})" if error.lineno is not None else ""
+    else:
+        last = _last_line(error, path)
+        where = f" (line {last})" if last is not None else ""
+    return plain(f"{kind}: {message}{where}" if message else f"{kind}{where}")
+
+
+def entrant_name(spec: str) -> str:
+    """The name of the entrant that `spec` makes, without making it."""
+    return spec.rpartition(":")[2]
+
+
+def path_of(spec: str | Path) -> str:
+    """The file in the `spec` of a learner's optimizer or surface."""
+    return str(spec).partition(".py:")[0].removesuffix(".py") + ".py"
+
+
+def _message(error: BaseException) -> str:
+    """The error's message in a line; errors may have a `str` that raises."""
+    try:
+        message = str(error.msg if isinstance(error, SyntaxError) and error.msg else error)
+    except BaseException as other:
+        return f"(its message cannot be shown: {type.__getattribute__(type(other), '__name__')})"
+    message = " ".join(plain(message).split())
+    return message if len(message) <= LONGEST else message[:LONGEST] + "..."
+
+
+def plain(text: str) -> str:
+    """`text` without what cannot be printed: terminal controls, halves of characters, ends of lines."""
+    return "".join(c if c.isprintable() else " " if c.isspace() else ascii(c)[1:-1] for c in str.__str__(text))
+
+
+def _last_line(error: BaseException, path: str) -> int | None:
+    """The line of the file `path` that was being run last."""
+    trace: TracebackType | None = BaseException.__dict__["__traceback__"].__get__(error)
+    lines = [line for frame, line in traceback.walk_tb(trace) if frame.f_code.co_filename == path]
+    return lines[-1] if lines else None
 
 
 def _optimizer_class(module: ModuleType, file: Path, name: str) -> type[Optimizer]:
     """The class `name` in `module`: an optimizer, and one that can be made from parameters alone."""
-    rule = getattr(module, name, None)
-    if rule is None:
-        offered = _names_of_optimizers(module)
-        raise UsageError(f"{file} has no class {name}: it has {', '.join(offered) or 'no optimizer at all'}")
-    if not (inspect.isclass(rule) and issubclass(rule, Optimizer)):
-        raise UsageError(f"{file}: {name} is not a subclass of minigrad.optim.Optimizer")
-    try:
-        rule([minigrad.zeros(1, requires_grad=True)])
-    except Exception as error:
-        raise UsageError(f"{file}: {name}(params) raises {explain(error, file)}") from error
+    with blamed(file):
+        rule = getattr(module, name, None)
+        if rule is None:
+            offered = _names_of_optimizers(module)
+            raise UsageError(f"{file} has no class {name}: it has {', '.join(offered) or 'no optimizer at all'}")
+        if not (inspect.isclass(rule) and issubclass(rule, Optimizer)):
+            raise UsageError(f"{file}: {name} is not a subclass of minigrad.optim.Optimizer")
     return rule
 
 

@@ -39,7 +39,7 @@ def main(argv: Sequence[str]) -> int:
     for name in names:
         if name not in EXPLANATIONS:
             raise UsageError(f"nothing is called {name!r}: there are {', '.join(EXPLANATIONS)}")
-    folder = report.results_folder(Path(asked.results) / "explain")
+    folder = report.results_folder(Path(asked.results) / "explain", "explain.json")
     out = report.console()
     told: dict[str, Explanation] = {}
     for number, explanation in parallel.in_parallel(
@@ -50,15 +50,17 @@ def main(argv: Sequence[str]) -> int:
         jobs=options.jobs_for(asked.jobs, "numpy"),
         out=out,
     ):
+        if isinstance(explanation, parallel.Died):
+            raise UsageError(f"{names[number]}: {explanation}")
         told[names[number]] = explanation
         out.print(f"[bold]{explanation.title}[/bold]")
         for sentence in explanation.sentences:
             out.print(f"  {sentence}")
         for path in explanation.written:
-            out.print(f"  {path}  {path.stat().st_size / 1e3:.0f} kB", soft_wrap=True)
+            out.print(f"  {path}  {path.stat().st_size / 1e3:.0f} kB", markup=False, soft_wrap=True)
     numbers = {name: told[name].numbers for name in names}
     record = {"environment": report.environment() | {"seed": asked.seed}, "explanations": numbers}
-    out.print(f"Numbers: {report.write_json(folder / 'explain.json', record)}", soft_wrap=True)
+    out.print(f"Numbers: {report.write_json(folder / 'explain.json', record)}", markup=False, soft_wrap=True)
     return 0
 
 

@@ -6,16 +6,14 @@ again are taken from there, so that a run that was stopped, in whatever way, goe
 
 from __future__ import annotations
 
-import functools
 import os
 import threading
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Self
 
-from benchmarks import UsageError
-from benchmarks.entrants import explain
+from benchmarks import UsageError, parallel
+from benchmarks.entrants import explain, path_of
 from benchmarks.journal import Journal, Key
 from benchmarks.trial import Trial, circumstances, key, run
 
@@ -72,10 +70,11 @@ class Fleet:
     def run(self, trials: Iterable[Trial], title: str) -> dict[Trial, Result]:
         """Do what of `trials` the journal has not got, and give the results of all that did not fail.
 
-        A trial that raises is noted in `failed`, and in the journal; asked for again, it is tried again.
+        A trial that raises, or whose process dies, is noted in `failed`, and in the journal; asked for again, it is
+        tried again.
 
         Raises:
-            UsageError: a worker process died, or the cluster runs other code than this.
+            UsageError: workers of the cluster died, or it runs other code than this.
         """
         trials = list(dict.fromkeys(trials))
         keys = {trial: key(trial, self._circumstances(trial.data)) for trial in trials}
@@ -96,21 +95,33 @@ class Fleet:
 
     def _done(self, missing: Mapping[Trial, Key]) -> Iterator[tuple[Trial, Result]]:
         """Trials with what came of them, as they end."""
-        import joblib
-        from joblib.externals.loky.process_executor import TerminatedWorkerError
-
-        where = {"backend": "dask", "client": self._client} if self._client else {"backend": "loky"}
-        parent = None if self._client else os.getpid()
-        calls = (joblib.delayed(_work)(trial, wanted, parent) for trial, wanted in missing.items())
         try:
-            with joblib.parallel_config(**where):
+            yield from self._done_there(missing) if self._client else self._done_here(missing)
+        except KeyboardInterrupt:
+            self.out.print(f"stopped: {self._goes_on()}", markup=False, soft_wrap=True)
+            raise
+
+    def _done_here(self, missing: Mapping[Trial, Key]) -> Iterator[tuple[Trial, Result]]:
+        tasks = list(missing.items())
+        apart = any(".py:" in trial.optimizer for trial in missing)
+        for number, outcome in parallel.outcomes(_work_here, tasks, self.jobs, apart):
+            trial, _ = tasks[number]
+            if isinstance(outcome, parallel.Died):
+                yield trial, {"failed": outcome.at(path_of(trial.optimizer))}
+            else:
+                yield outcome
+
+    def _done_there(self, missing: Mapping[Trial, Key]) -> Iterator[tuple[Trial, Result]]:
+        import joblib
+        from distributed.scheduler import KilledWorker
+
+        calls = (joblib.delayed(_work_there)(trial, wanted) for trial, wanted in missing.items())
+        try:
+            with joblib.parallel_config(backend="dask", client=self._client):
                 # One at a time is handed out, or quick ones would be kept back until a whole batch is done.
                 yield from joblib.Parallel(self.jobs, return_as="generator_unordered", batch_size=1)(calls)
-        except TerminatedWorkerError:
-            raise UsageError(f"a process died (out of memory?): {self._goes_on()}") from None
-        except KeyboardInterrupt:
-            self.out.print(f"stopped: {self._goes_on()}", soft_wrap=True)
-            raise
+        except KilledWorker:
+            raise UsageError(f"workers of the cluster died: {self._goes_on()}") from None
 
     def _goes_on(self) -> str:
         return f"what was done is kept in {self.journal.path}, and the same command goes on from there"
@@ -148,7 +159,9 @@ class Fleet:
         for message in dict.fromkeys(self.failed.values()):
             trials = [str(trial) for trial, its in self.failed.items() if its == message]
             more = f" and {len(trials) - 1} more" if len(trials) > 1 else ""
-            self.out.print(f"failed: {trials[0]}{more}: {message}", style="red", markup=False, soft_wrap=True)
+            spec = next(trial.optimizer for trial, its in self.failed.items() if its == message)
+            of = f" in {path_of(spec)}" if ".py:" in spec else ""
+            self.out.print(f"failed: {trials[0]}{more}: {message}{of}", style="red", markup=False, soft_wrap=True)
 
     def __enter__(self) -> Self:
         return self
@@ -158,15 +171,19 @@ class Fleet:
             self._client.close()
 
 
-def _work(trial: Trial, wanted: Key, parent: int | None = None) -> tuple[Trial, Result]:
-    """Do a trial, in whatever process. What it raises is returned in a sentence, so that the others go on.
+def _work_here(task: tuple[Trial, Key]) -> tuple[Trial, Result]:
+    return _work(*task)
 
-    `parent` is the process that waits for it, if it is on this machine.
-    """
+
+def _work_there(trial: Trial, wanted: Key) -> tuple[Trial, Result]:
+    parallel.be_worker()
+    return _work(trial, wanted)
+
+
+def _work(trial: Trial, wanted: Key) -> tuple[Trial, Result]:
+    """Do a trial, in whatever process. What it raises is returned in a sentence, so that the others go on."""
     from threadpoolctl import threadpool_limits
 
-    if parent not in (None, os.getpid()):
-        _end_with(parent)
     with _one_at_a_time, threadpool_limits(1, user_api="blas"):
         try:
             mine = key(trial, circumstances(trial.data))
@@ -176,22 +193,10 @@ def _work(trial: Trial, wanted: Key, parent: int | None = None) -> tuple[Trial, 
             if other:
                 return trial, {"failed": f"a worker differs from the others: {'; '.join(other)}"}
             return trial, run(trial)
-        except Exception as error:
+        except BaseException as error:  # a learner's rule may do anything
+            if isinstance(error, KeyboardInterrupt) and ".py:" not in trial.optimizer:
+                raise
             return trial, {"failed": explain(error, trial.optimizer)}
-        except SystemExit as error:  # a learner's rule may do anything
-            return trial, {"failed": f"SystemExit: {error}"}
-
-
-@functools.cache
-def _end_with(parent: int) -> None:
-    """End this process soon after its parent has been killed, instead of training on for nobody."""
-
-    def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(0.5)
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
 
 
 def _connect(address: str) -> Any:

@@ -15,7 +15,7 @@ from __future__ import annotations
 import inspect
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -24,7 +24,7 @@ from numpy import ndarray
 
 import minigrad
 from benchmarks import UsageError
-from benchmarks.entrants import explain, file_and_name, load_file
+from benchmarks.entrants import blamed, file_and_name, load_file
 from minigrad.tensor import Tensor
 
 Function = Callable[[Tensor, Tensor], Tensor]
@@ -114,13 +114,8 @@ class Surface:
     @contextmanager
     def blamed(self) -> Iterator[None]:
         """What is raised in here is told to a learner whose function this is. Overflows are no one's fault."""
-        try:
-            with numpy.errstate(all="ignore"):
-                yield
-        except Exception as error:
-            if ".py:" not in self.spec:
-                raise
-            raise UsageError(f"{self.spec} raises {explain(error, self.spec)}") from error
+        with blamed(self.spec) if ".py:" in self.spec else nullcontext(), numpy.errstate(all="ignore"):
+            yield
 
     def value(self, point: Any) -> float:
         """The function at `point`, (x, y)."""
@@ -291,10 +286,11 @@ def surface(spec: str, x_range: tuple[float, float] = (-3, 3), y_range: tuple[fl
         return replace(SURFACES[spec], spec=spec)
     file, name = file_and_name(spec, SURFACES, "surface", "function", "f")
     module = load_file(file)
-    function = getattr(module, name, None)
-    if not callable(function):
-        offered = [each for each, value in vars(module).items() if inspect.isfunction(value)]
-        raise UsageError(f"{file} has no function {name}: it has {', '.join(offered) or 'none at all'}")
+    with blamed(file):
+        function = getattr(module, name, None)
+        if not callable(function):
+            offered = [each for each, value in vars(module).items() if inspect.isfunction(value)]
+            raise UsageError(f"{file} has no function {name}: it has {', '.join(offered) or 'none at all'}")
     return Surface(
         name=name,
         title=name,
@@ -370,8 +366,9 @@ def check(one: Surface) -> None:
     where = one.spec or one.name
     with one.blamed():
         f = one.function(x, y)
+        f = f if isinstance(f, Tensor) else type(f).__name__
     if not isinstance(f, Tensor):
-        raise UsageError(f"{where} returns a {type(f).__name__}, not a tensor: use the tensors' own operations")
+        raise UsageError(f"{where} returns a {f}, not a tensor: use the tensors' own operations")
     if f.numel() != 1:
         raise UsageError(f"{where} must return a scalar for two scalars, not a tensor of shape {f.shape}")
     if not math.isfinite(float(f)):

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 import numpy
 
 from benchmarks import UsageError, net, options, parallel, report, style
-from benchmarks.entrants import Entrant, entrant, entrants, explain
+from benchmarks.entrants import Entrant, entrant, entrants, explain, path_of
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -46,6 +46,9 @@ RUNS = (*CELLS, "radam", "ranger")
 
 COLUMNS = 6
 """How many tests the table has room for."""
+
+STOPPED = "it was stopped"
+"""How a run has failed that had not ended when Ctrl-C was pressed."""
 
 WINDOW = 50
 """Iterations over which the picture averages the training loss."""
@@ -98,7 +101,7 @@ def main(argv: Sequence[str]) -> int:
     settings = _settings(asked)
     chosen = entrants([*options.split([asked.optimizers]), *asked.optimizer])
     tasks = _tasks(chosen, settings, dict(asked.lr))
-    folder = report.results_folder(asked.results)
+    folder = report.results_folder(asked.results, "mnist.json", "mnist.png")
     _check_data(settings, asked.download)
 
     out = report.console()
@@ -107,7 +110,9 @@ def main(argv: Sequence[str]) -> int:
     written = [report.write_json(folder / "mnist.json", record(results, settings))]
     if any(result.run for result in results):
         written.append(style.save(picture(results, settings), folder / "mnist.png"))
-    out.print(f"Figures and picture: {' and '.join(map(str, written))}", soft_wrap=True)
+    out.print(f"Figures and picture: {' and '.join(map(str, written))}", markup=False, soft_wrap=True)
+    if any(result.error == STOPPED for result in results):
+        raise KeyboardInterrupt
     return 1 if any(result.error for result in results) else 0
 
 
@@ -118,7 +123,9 @@ def _parser() -> options.Parser:
     parser.add_own_optimizer()
     parser.add_named("--lr", options.rate, "RATE", "another learning rate for one of them")
     parser.add_seed()
-    parser.add_argument("--iterations", type=options.positive, default=usual.iterations, help="(default: %(default)s)")
+    parser.add_argument(
+        "--iterations", type=options.up_to(options.ITERATIONS), default=usual.iterations, help="(default: %(default)s)"
+    )
     parser.add_argument("--batch-size", type=options.positive, default=usual.batch_size, help="(default: %(default)s)")
     parser.add_argument(
         "--every", type=options.positive, default=usual.every, help="test so often (default: %(default)s)"
@@ -163,12 +170,17 @@ def work(task: Task, tick: parallel.Tick) -> net.Run | str:
     try:
         with numpy.errstate(all="ignore"):  # a run that diverges shows that by its figures
             return net.train(make, task.settings, tick)
-    except Exception as error:
+    except BaseException as error:  # a learner's rule may do anything
+        if isinstance(error, KeyboardInterrupt) and ".py:" not in task.spec:
+            raise
         return explain(error, task.spec)
 
 
 def run_all(chosen: list[Entrant], tasks: list[Task], jobs: int, out: Console, verbose: bool = False) -> list[Result]:
-    """Do all runs, saying on `out` what becomes of each as it ends. The results are in the order of `chosen`."""
+    """Do all runs, saying on `out` what becomes of each as it ends. The results are in the order of `chosen`.
+
+    After Ctrl-C those that have not ended are `STOPPED`; KeyboardInterrupt is raised if none has.
+    """
     known = notebook()
     results: dict[int, Result] = {}
     ended = parallel.in_parallel(
@@ -178,13 +190,24 @@ def run_all(chosen: list[Entrant], tasks: list[Task], jobs: int, out: Console, v
         steps=[task.settings.iterations for task in tasks],
         jobs=jobs,
         out=out,
+        apart=any(".py:" in task.spec for task in tasks),
     )
-    for number, outcome in ended:
-        one, task = chosen[number], tasks[number]
-        comparable = task.lr is None and replace(task.settings, device="cpu") == net.Settings()
-        run, error = (None, outcome) if isinstance(outcome, str) else (outcome, None)
-        results[number] = Result(one, run, error, known.get(one.name) if comparable else None)
-        _tell(results[number], out, verbose)
+    try:
+        for number, outcome in ended:
+            one, task = chosen[number], tasks[number]
+            comparable = task.lr is None and replace(task.settings, device="cpu") == net.Settings()
+            run = outcome if isinstance(outcome, net.Run) else None
+            error = outcome.at(path_of(one.spec)) if isinstance(outcome, parallel.Died) else outcome
+            theirs = known.get(one.name) if comparable else None
+            results[number] = Result(one, run, error if isinstance(error, str) else None, theirs)
+            _tell(results[number], out, verbose)
+    except KeyboardInterrupt:
+        if not results:
+            raise
+        parallel.end()
+        for number in set(range(len(tasks))) - set(results):
+            results[number] = Result(chosen[number], None, STOPPED, None)
+        out.print("Stopped: what has ended is kept.", style="yellow")
     return [results[number] for number in sorted(results)]
 
 
@@ -192,7 +215,8 @@ def _tell(result: Result, out: Console, verbose: bool) -> None:
     """Say that a run has ended, and how; if `verbose`, in the notebook's own lines."""
     label = result.entrant.label
     if result.run is None:
-        out.print(f"{label} failed: {result.error}", style="red", markup=False, soft_wrap=True)
+        file = f" in {path_of(result.entrant.spec)}" if ".py:" in result.entrant.spec else ""
+        out.print(f"{label} failed: {result.error}{file}", style="red", markup=False, soft_wrap=True)
         return
     iteration, loss, accuracy = result.run.figures[-1]
     if verbose:

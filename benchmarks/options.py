@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import functools
 import os
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
@@ -26,7 +27,7 @@ class Parser(argparse.ArgumentParser):
     def add_named(self, flag: str, kind: Callable[[str], Any], value: str, help: str) -> None:
         """An option that takes NAME=`value` and may be given again: a list of pairs (name, value)."""
         metavar, told = f"NAME={value}", f"{help} (may be given again)"
-        self.add_argument(flag, action="append", default=[], type=named(kind), metavar=metavar, help=told)
+        self.add_argument(flag, action=_Pairs, default=[], type=named(kind), metavar=metavar, help=told)
 
     def add_own_optimizer(self) -> None:
         """--optimizer: a list of FILE.py:CLASS."""
@@ -39,11 +40,15 @@ class Parser(argparse.ArgumentParser):
 
     def add_results(self) -> None:
         """--results."""
-        self.add_argument("--results", default="results", metavar="DIR", help="where to write (default: results)")
+        self.add_argument(
+            "--results", type=folder, default="results", metavar="DIR", help="where to write (default: results)"
+        )
 
     def add_jobs(self) -> None:
         """--jobs: None unless it is given; see `jobs_for`."""
-        self.add_argument("--jobs", type=positive, metavar="N", help="processes at a time (default: one for each core)")
+        self.add_argument(
+            "--jobs", type=up_to(512), metavar="N", help="processes at a time (default: one for each core)"
+        )
 
     def add_backend(self) -> None:
         """--backend."""
@@ -53,6 +58,37 @@ class Parser(argparse.ArgumentParser):
         """--data and --download."""
         self.add_argument("--data", choices=("mnist", "fashion", "digits"), default="mnist", help="(default: mnist)")
         self.add_argument("--download", action="store_true", help="fetch the data if it is not here (fashion)")
+
+
+class _Pairs(argparse.Action):
+    """Collects pairs (name, value), of which no two have one name."""
+
+    def __call__(self, parser: Any, namespace: argparse.Namespace, value: Any, flag: str | None = None) -> None:
+        pairs = getattr(namespace, self.dest)
+        if value[0] in (name for name, _ in pairs):
+            raise argparse.ArgumentError(self, f"{shown(value[0])} has two values")
+        setattr(namespace, self.dest, [*pairs, value])
+
+
+ITERATIONS = 10_000_000
+"""The most that a training can have: for all of them something is kept."""
+
+
+def shown(text: str) -> str:
+    """What was given, as a message shows it: in quotes, and not all of it if it is long."""
+    return repr(text) if len(text) <= 60 else f"{text[:40]!r}... ({len(text)} characters)"
+
+
+def folder(text: str) -> str:
+    """The name of a folder: any but an empty one."""
+    if not text:
+        raise argparse.ArgumentTypeError("must name a folder, not ''")
+    return text
+
+
+def up_to(most: int) -> Callable[[str], int]:
+    """A type for a whole number from 1 to `most`."""
+    return functools.partial(_whole, least=1, most=most)
 
 
 def positive(text: str) -> int:
@@ -72,7 +108,7 @@ def _whole(text: str, least: int, most: int | None) -> int:
         number = least - 1
     if number < least or (most is not None and number > most):
         to = f" to {most}" if most is not None else " on"
-        raise argparse.ArgumentTypeError(f"must be a whole number from {least}{to}, not {text!r}")
+        raise argparse.ArgumentTypeError(f"must be a whole number from {least}{to}, not {shown(text)}")
     return number
 
 
@@ -83,7 +119,7 @@ def rate(text: str) -> float:
     except ValueError:
         number = -1.0
     if not 0 <= number < float("inf"):
-        raise argparse.ArgumentTypeError(f"must be a number from 0 on, not {text!r}")
+        raise argparse.ArgumentTypeError(f"must be a number from 0 on, not {shown(text)}")
     return number
 
 
@@ -93,7 +129,7 @@ def named(kind: Callable[[str], Any]) -> Callable[[str], tuple[str, Any]]:
     def pair(text: str) -> tuple[str, Any]:
         name, equals, value = text.partition("=")
         if not name or not equals:
-            raise argparse.ArgumentTypeError(f"must be NAME=VALUE, as sgd=1, not {text!r}")
+            raise argparse.ArgumentTypeError(f"must be NAME=VALUE, as sgd=1, not {shown(text)}")
         return name, kind(value)
 
     return pair

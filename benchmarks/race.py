@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,8 +12,7 @@ import numpy
 from numpy import ndarray
 
 import minigrad
-from benchmarks import UsageError
-from benchmarks.entrants import Entrant, explain
+from benchmarks.entrants import Entrant, blamed
 from benchmarks.landscapes import Surface, crossing
 from minigrad.optim import Optimizer
 from minigrad.tensor import Tensor
@@ -65,13 +65,30 @@ class Run:
         return min(step, self.steps)
 
 
-def race(surface: Surface, entrants: Sequence[Entrant], steps: int, rates: Mapping[str, float]) -> list[Run]:
+def race(
+    surface: Surface,
+    entrants: Sequence[Entrant],
+    steps: int,
+    rates: Mapping[str, float],
+    tick: Callable[[float], None] = lambda part: None,
+) -> list[Run]:
     """Let every entrant run on the surface; `rates` has learning rates, by name, in place of the surface's.
+
+    `tick` is told now and then what part of it is done, from 0 to 1.
 
     Raises:
         UsageError: a learner's function or optimizer raises.
     """
-    return [run(surface, one, steps, hyperparameters(surface, one, rates)) for one in entrants]
+    return [
+        run(
+            surface,
+            one,
+            steps,
+            hyperparameters(surface, one, rates),
+            lambda part, number=number: tick((number + part) / len(entrants)),  # type: ignore[misc]
+        )
+        for number, one in enumerate(entrants)
+    ]
 
 
 def hyperparameters(surface: Surface, entrant: Entrant, rates: Mapping[str, float]) -> dict[str, Any]:
@@ -86,7 +103,13 @@ def hyperparameters(surface: Surface, entrant: Entrant, rates: Mapping[str, floa
     return found
 
 
-def run(surface: Surface, entrant: Entrant, steps: int, given: Mapping[str, Any]) -> Run:
+def run(
+    surface: Surface,
+    entrant: Entrant,
+    steps: int,
+    given: Mapping[str, Any],
+    tick: Callable[[float], None] = lambda part: None,
+) -> Run:
     """Run `entrant`, with hyperparameters `given`, from the surface's start until it has made `steps` or left.
 
     Raises:
@@ -103,16 +126,19 @@ def run(surface: Surface, entrant: Entrant, steps: int, given: Mapping[str, Any]
                 log.note(x, y, _slope(surface, x, y), optimizer)
             if not _still_there(surface, x, y, log):
                 log.leave(surface, (x.item(), y.item()), optimizer)
-    return Run(
-        entrant,
-        caption(optimizer, given),
-        numpy.array(log.path),
-        numpy.array(log.losses),
-        numpy.array(log.gradients),
-        {name: numpy.array(values) for name, values in log.states.items()},
-        {name: value for name, value in optimizer.param_groups[0].items() if name != "params"},
-        log.fate,
-    )
+            if len(log.path) % 100 == 0:
+                tick(len(log.path) / steps)
+    with _blamed(entrant):
+        return Run(
+            entrant,
+            caption(optimizer, given),
+            numpy.array(log.path),
+            numpy.array(log.losses),
+            numpy.array(log.gradients),
+            {name: numpy.array(values) for name, values in log.states.items()},
+            {name: value for name, value in optimizer.param_groups[0].items() if name != "params"},
+            log.fate,
+        )
 
 
 @dataclass
@@ -152,11 +178,14 @@ class _Log:
             self.states[name].append(vector.copy() if numpy.isfinite(vector).all() else self.states[name][-1])
 
 
+def _blamed(entrant: Entrant) -> AbstractContextManager[None]:
+    """What is raised in here is the fault of the learner whose optimizer this is, if it is one's."""
+    return blamed(entrant.spec) if ".py:" in entrant.spec else nullcontext()
+
+
 def _made(entrant: Entrant, params: list[Tensor], given: Mapping[str, Any]) -> Optimizer:
-    try:
+    with blamed(entrant.spec, f"{entrant.spec} does not take {dict(given)}:" if given else ""):
         return entrant.make(params, **given)
-    except (TypeError, ValueError) as error:
-        raise UsageError(f"{entrant.spec} does not take {dict(given)}: {explain(error, entrant.spec)}") from error
 
 
 def _slope(surface: Surface, x: Tensor, y: Tensor) -> float:
@@ -169,12 +198,8 @@ def _slope(surface: Surface, x: Tensor, y: Tensor) -> float:
 
 
 def _step(entrant: Entrant, optimizer: Optimizer) -> None:
-    try:
+    with _blamed(entrant):
         optimizer.step()
-    except Exception as error:
-        if ".py:" not in entrant.spec:
-            raise
-        raise UsageError(f"{entrant.spec} raises {explain(error, entrant.spec)}") from error
 
 
 def _still_there(surface: Surface, x: Tensor, y: Tensor, log: _Log) -> bool:

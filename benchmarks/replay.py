@@ -116,7 +116,7 @@ def main(argv: Sequence[str]) -> int:
     """Run it. Returns 0, or 1 if a run failed."""
     asked = _parser().parse_args(argv)
     chosen = _chosen(asked)
-    folder = report.results_folder(asked.results)
+    folder = report.results_folder(asked.results, "replay.json", "replay.png")
     out = report.console()
     with Journal(folder / "trials.jsonl") as journal, Fleet(journal, out, asked.jobs, asked.dask) as fleet:
         ensembles = grow(fleet, chosen, asked)
@@ -131,7 +131,7 @@ def main(argv: Sequence[str]) -> int:
         report.write_json(folder / "replay.json", record(ensembles, asked)),
         style.save(picture(ensembles), folder / "replay.png"),
     ]
-    out.print(f"Figures and picture: {' and '.join(map(str, written))}", soft_wrap=True)
+    out.print(f"Figures and picture: {' and '.join(map(str, written))}", markup=False, soft_wrap=True)
     return 1 if fleet.failed else 0
 
 
@@ -142,10 +142,12 @@ def _parser() -> options.Parser:
         epilog=CLUSTER_HELP.replace("NAME", "replay"),
         formatter_class=RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--members", type=options.positive, default=32, help="of each ensemble (default: %(default)s)")
+    parser.add_argument(
+        "--members", type=options.up_to(10_000), default=32, help="of each ensemble (default: %(default)s)"
+    )
     parser.add_argument(
         "--widen",
-        type=options.positive,
+        type=options.up_to(10_000),
         metavar="N",
         help="give N members to the ensembles that leave a figure of the notebook's outside",
     )
@@ -158,7 +160,9 @@ def _parser() -> options.Parser:
     )
     usual = ",".join(name for name in CELLS if name not in SAME)
     parser.add_argument("--optimizers", default=usual, metavar="NAME,...", help="(default: %(default)s)")
-    parser.add_argument("--iterations", type=options.positive, default=3000, help="(default: %(default)s)")
+    parser.add_argument(
+        "--iterations", type=options.up_to(options.ITERATIONS), default=3000, help="(default: %(default)s)"
+    )
     parser.add_argument("--dask", metavar="ADDRESS", help="of the scheduler of a cluster that does it: tcp://...")
     parser.add_jobs()
     parser.add_results()
@@ -168,6 +172,8 @@ def _parser() -> options.Parser:
 def _chosen(asked: Namespace) -> list[Entrant]:
     asked.jobs = options.jobs_for(asked.jobs, "numpy")
     names = options.split([asked.optimizers])
+    if not names:
+        raise UsageError("no optimizer is to run: name some with --optimizers")
     strangers = [name for name in names if name not in CELLS]
     if strangers:
         raise UsageError(f"the notebook did not run {strangers[0]}: it ran {', '.join(CELLS)}")

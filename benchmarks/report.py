@@ -7,14 +7,15 @@ import math
 import os
 import platform
 import subprocess
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy
 
 import minigrad
-from benchmarks import UsageError
+from benchmarks import UsageError, columns
 from minigrad import backend
 
 if TYPE_CHECKING:
@@ -29,11 +30,13 @@ def console() -> Console:
     """A rich console on standard output; where that is no terminal, `WIDTH` columns wide."""
     from rich.console import Console
 
+    if columns() is None:
+        os.environ.pop("COLUMNS", None)  # rich would fail with it
     plain = Console(highlight=False)
-    return plain if plain.is_terminal else Console(highlight=False, width=int(os.environ.get("COLUMNS", WIDTH)))
+    return plain if plain.is_terminal else Console(highlight=False, width=columns() or WIDTH)
 
 
-def table(title: str, columns: Iterable[str], *, caption: str | None = None, text: int = 1) -> Table:
+def table(title: str, heads: Iterable[str], *, caption: str | None = None, text: int = 1) -> Table:
     """An empty rich table. Its first `text` columns hold text, to the left, the others numbers, to the right."""
     from rich import box
     from rich.table import Table
@@ -46,7 +49,7 @@ def table(title: str, columns: Iterable[str], *, caption: str | None = None, tex
         box=box.Box("    \n    \n -- \n    \n    \n    \n    \n    \n"),
         padding=(0, 1, 0, 0),
     )
-    for i, column in enumerate(columns):
+    for i, column in enumerate(heads):
         made.add_column(column, justify="left" if i < text else "right", no_wrap=True)
     return made
 
@@ -59,11 +62,11 @@ def show(made: Table, out: Console) -> None:
     Console(file=out.file, width=max(out.width, needed), highlight=False, no_color=out.no_color).print(made)
 
 
-def results_folder(path: str | os.PathLike[str]) -> Path:
+def results_folder(path: str | os.PathLike[str], *names: str) -> Path:
     """The folder `path`, made if need be, and tried out before anything is run.
 
     Raises:
-        UsageError: nothing can be written there.
+        UsageError: nothing can be written there, or no file of one of the `names`, since a folder has it.
     """
     folder = Path(path)
     try:
@@ -71,9 +74,33 @@ def results_folder(path: str | os.PathLike[str]) -> Path:
         trial = folder / f".{os.getpid()}.part"
         trial.touch()
         trial.unlink()
-    except OSError as error:
-        raise UsageError(f"results cannot be written to {folder}: {error.strerror or error}") from None
+        taken = [folder / name for name in names if (folder / name).is_dir()]
+    except (OSError, ValueError) as error:  # ValueError: a null character in the path
+        raise UsageError(
+            f"results cannot be written to {folder}: {getattr(error, 'strerror', None) or error}"
+        ) from None
+    if taken:
+        raise UsageError(f"results cannot be written to {taken[0]}: it is a folder")
     return folder
+
+
+@contextmanager
+def beside(path: Path) -> Iterator[Path]:
+    """The name of a file beside `path`, to be written in the block and then renamed: `path` is never half a file.
+
+    Raises:
+        UsageError: it cannot be written.
+    """
+    part = path.with_name(f".{path.name}.{os.getpid()}.part{path.suffix}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield part
+        part.replace(path)
+    except OSError as error:
+        raise UsageError(f"{path} cannot be written: {error.strerror or error}") from None
+    finally:
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
 
 
 def write_json(path: str | os.PathLike[str], value: Any) -> Path:
@@ -83,13 +110,9 @@ def write_json(path: str | os.PathLike[str], value: Any) -> Path:
     null.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.part")
-    try:
-        part.write_text(json.dumps(_plain(value), indent=1, ensure_ascii=False, allow_nan=False) + "\n", "utf-8")
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
+    text = json.dumps(_plain(value), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    with beside(path) as part:
+        part.write_bytes(text.encode("utf-8", "backslashreplace"))  # half a character becomes JSON's \\ud800
     return path
 
 

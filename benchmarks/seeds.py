@@ -15,17 +15,19 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-import minigrad
 from benchmarks import UsageError, net, options, report, standings, style
 from benchmarks.entrants import ENTRANTS, Entrant, entrants
 from benchmarks.fleet import CLUSTER_HELP, Fleet, Result
 from benchmarks.journal import Journal
 from benchmarks.standings import SCHEDULED, Outcome, Score
 from benchmarks.trial import Trial, run
-from benchmarks.tuning import FIRST_SEED, Grid, Tuned, tune
+from benchmarks.tuning import Grid, Tuned, tune
 
 WATCH = 100
 """Every so many iterations one looks whether a run has reached `TARGET`."""
+
+MOST_SEEDS = 10_000
+"""More would be days of work, and are no closer to the truth. (`benchmarks.tuning.FIRST_SEED` is above.)"""
 
 GROWTH, WATCHING = 1.1, 1.25
 """What the rates beyond the grid, and the looking, add to the work, for --budget."""
@@ -45,7 +47,9 @@ def main(argv: Sequence[str]) -> int:
     """Run it. Returns 0, or 1 if a run failed."""
     asked = _parser().parse_args(argv)
     chosen = _chosen(asked)
-    folder = report.results_folder(asked.results)
+    folder = report.results_folder(
+        asked.results, *(f"seeds-{asked.track}.{kind}" for kind in ("json", "png")), "seeds-rates.png"
+    )
     out = report.console()
     with Journal(folder / "trials.jsonl") as journal, Fleet(journal, out, asked.jobs, asked.dask) as fleet:
         plan, cuts = planned(fleet, chosen, asked)
@@ -65,7 +69,7 @@ def main(argv: Sequence[str]) -> int:
     written.append(style.save(standings.picture(outcome, base), folder / f"seeds-{asked.track}.png"))
     if outcome.tuned:
         written.append(style.save(standings.picture_of_rates(outcome), folder / "seeds-rates.png"))
-    out.print(f"Figures and pictures: {', '.join(map(str, written))}", soft_wrap=True)
+    out.print(f"Figures and pictures: {', '.join(map(str, written))}", markup=False, soft_wrap=True)
     return 1 if fleet.failed else 0
 
 
@@ -99,13 +103,19 @@ def _parser() -> options.Parser:
         "--optimizers", metavar="NAME,...", help="(default: all, and the notebook's cell 14 on its track)"
     )
     parser.add_own_optimizer()
-    parser.add_argument("--iterations", type=options.positive, default=usual.iterations, help="(default: %(default)s)")
+    parser.add_argument(
+        "--iterations", type=options.up_to(options.ITERATIONS), default=usual.iterations, help="(default: %(default)s)"
+    )
     parser.add_argument("--batch-size", type=options.positive, default=usual.batch_size, help="(default: %(default)s)")
     parser.add_data()
     tuning = parser.add_argument_group("the track 'tuned'")
-    tuning.add_argument("--rates", type=options.positive, default=13, help="of the grid (default: %(default)s)")
-    tuning.add_argument("--tuning-seeds", type=options.positive, default=2, help="for each rate (default: %(default)s)")
-    tuning.add_argument("--tuning-iterations", type=options.positive, help="for each rate (default: as --iterations)")
+    tuning.add_argument("--rates", type=options.up_to(1000), default=13, help="of the grid (default: %(default)s)")
+    tuning.add_argument(
+        "--tuning-seeds", type=options.up_to(10_000), default=2, help="for each rate (default: %(default)s)"
+    )
+    tuning.add_argument(
+        "--tuning-iterations", type=options.up_to(options.ITERATIONS), help="for each rate (default: as --iterations)"
+    )
     parser.add_argument(
         "--budget",
         type=_minutes,
@@ -133,9 +143,11 @@ def _chosen(asked: Namespace) -> list[Entrant]:
     asked.jobs = options.jobs_for(asked.jobs, "numpy")
     asked.tuning_iterations = asked.tuning_iterations or asked.iterations
     usual = [*ENTRANTS, "cell14"] if asked.track == "notebook" else list(ENTRANTS)
-    chosen = entrants([*(options.split([asked.optimizers]) if asked.optimizers else usual), *asked.optimizer])
-    if not 2 <= asked.seeds <= FIRST_SEED:
-        raise UsageError(f"--seeds {asked.seeds}: a comparison needs at least 2, and at most {FIRST_SEED}")
+    chosen = entrants([*(usual if asked.optimizers is None else options.split([asked.optimizers])), *asked.optimizer])
+    if not chosen:
+        raise UsageError("no optimizer is to run: name some with --optimizers or --optimizer")
+    if not 2 <= asked.seeds <= MOST_SEEDS:
+        raise UsageError(f"--seeds {asked.seeds}: a comparison needs at least 2, and at most {MOST_SEEDS}")
     if asked.rates < 3:
         raise UsageError(f"--rates {asked.rates}: a grid has at least 3")
     images = len(net.load(asked.data, True, download=asked.download))
@@ -255,11 +267,7 @@ def compete(fleet: Fleet, chosen: Sequence[Entrant], plan: Plan, base: Trial, tu
         return tuple(results[trial] for trial in its) if all(trial in results for trial in its) else ()
 
     scores = [
-        Score(one, _usual_rate(one) if rate is None else rate, ended(one, "constant"), ended(one, "cosine"))
+        Score(one, one.usual.lr if rate is None else rate, ended(one, "constant"), ended(one, "cosine"))
         for one, rate in rates.items()
     ]
     return standings.ranked([score for score in scores if score.results], tuned)
-
-
-def _usual_rate(one: Entrant) -> float:
-    return one.make([minigrad.zeros(1, requires_grad=True)]).lr

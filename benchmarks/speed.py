@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmarks import UsageError, report, scaling, style
-from benchmarks.options import Parser, positive, split
+from benchmarks.options import Parser, shown, split, up_to
 from benchmarks.peers import PEERS, Rule, Work
 from benchmarks.timing import Outcome, Task, Timing, WorkerError, Workplace
 
@@ -55,10 +55,12 @@ def main(argv: Sequence[str]) -> int:
     options = _parser().parse_args(argv)
     _only_numpy(options.backend)
     rules = [rule_of(one) for one in _entrants(options)]
-    parts = _known(options.part, PARTS, "part") or list(PARTS)
-    chosen = _known(options.peers, tuple(PEERS), "peer") or list(PEERS)
-    threads = [_thread(text) for text in split([options.threads])] or [1]
-    folder = report.results_folder(options.results)
+    parts = _known(options.part, PARTS, "part")
+    chosen = _known(options.peers, tuple(PEERS), "peer")
+    threads = list(dict.fromkeys(_thread(text) for text in split([options.threads])))
+    if not threads:
+        raise UsageError("--threads takes whole numbers from 1 on, as 1,2, and none is given")
+    folder = report.results_folder(options.results, "speed.json", "speed.png", "speed_scaling.png")
     out = report.console()
     rounds, seconds = options.rounds or (3 if options.quick else 20), 0.012 if options.quick else 0.025
     peers = [name for name in PEERS if name in ("floor", "minigrad", *chosen) and not PEERS[name].missing()]
@@ -91,23 +93,25 @@ def _finish(results: Record, folder: Path, out: Console) -> int:
         written.append(style.save(scaling.draw(results), folder / "speed_scaling.png"))
     for name, command in results["not_installed"].items():
         label = PEERS[name].ways[""].label
-        out.print(f"{label} is not installed, and so is not in these tables: {command}", soft_wrap=True)
+        out.print(f"{label} is not installed, and so is not in these tables: {command}", markup=False, soft_wrap=True)
     errors = [r["error"] for part in (*PARTS, "end_to_end") for r in results.get(part, ()) if r["error"]]
     errors += results["broken"].values()
     for error in dict.fromkeys(errors):
-        out.print(f"Could not be measured: {error}", soft_wrap=True)
-    out.print(f"Written: {', '.join(map(str, written))}", soft_wrap=True)
+        out.print(f"Could not be measured: {error}", markup=False, soft_wrap=True)
+    out.print(f"Written: {', '.join(map(str, written))}", markup=False, soft_wrap=True)
     return 1 if errors else 0
 
 
 def _parser() -> Parser:
     parser = Parser("speed", "Training steps, timed: minigrad beside the matrix products and other libraries.")
     parser.add_argument("--quick", action="store_true", help="three optimizers, few short rounds: under a minute")
-    parser.add_argument("--part", default="", metavar="P,..", help=f"some of {', '.join(PARTS)} (default: all)")
-    parser.add_argument("--peers", default="", metavar="P,..", help=f"some of {', '.join(PEERS)} (default: all)")
+    parser.add_argument("--part", metavar="P,..", help=f"some of {', '.join(PARTS)} (default: all)")
+    parser.add_argument("--peers", metavar="P,..", help=f"some of {', '.join(PEERS)} (default: all)")
     parser.add_argument("--threads", default="1,2", metavar="N,..", help="numbers of threads (default: 1,2)")
-    parser.add_argument("--rounds", type=positive, metavar="N", help="how often each is timed (default: 20; quick: 3)")
-    parser.add_argument("--optimizers", default="", metavar="O,..", help="some of minigrad's (default: all)")
+    parser.add_argument(
+        "--rounds", type=up_to(100_000), metavar="N", help="how often each is timed (default: 20; quick: 3)"
+    )
+    parser.add_argument("--optimizers", metavar="O,..", help="some of minigrad's (default: all)")
     parser.add_own_optimizer()
     parser.add_seed()
     parser.add_backend()
@@ -118,22 +122,28 @@ def _parser() -> Parser:
 def _entrants(options: Any) -> list[Entrant]:
     from benchmarks.entrants import ENTRANTS, entrants
 
-    named = split([options.optimizers])
-    own = split(options.optimizer)
-    return entrants([*(named or (QUICK if options.quick else ENTRANTS)), *own])
+    usual = QUICK if options.quick else ENTRANTS
+    found = entrants([*(usual if options.optimizers is None else split([options.optimizers])), *options.optimizer])
+    if not found:
+        raise UsageError("no optimizer is to run: name some with --optimizers or --optimizer")
+    return found
 
 
-def _known(text: str, names: Sequence[str], what: str) -> list[str]:
-    """The names in `text`; UsageError if there is none of that name."""
-    for name in (given := split([text])):
+def _known(text: str | None, names: Sequence[str], what: str) -> list[str]:
+    """The names in `text`, each once, or all if it is None; UsageError if there is none of that name."""
+    if text is None:
+        return list(names)
+    if not (given := list(dict.fromkeys(split([text])))):
+        raise UsageError(f"no {what} is named: there are {', '.join(names)}")
+    for name in given:
         if name not in names:
             raise UsageError(f"there is no {what} {name!r}: there are {', '.join(names)}")
     return given
 
 
 def _thread(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise UsageError(f"--threads takes whole numbers from 1 on, as 1,2, not {text!r}")
+    if not text.isdecimal() or len(text) > 3 or int(text) < 1:
+        raise UsageError(f"--threads takes whole numbers from 1 to 999, as 1,2, not {shown(text)}")
     return int(text)
 
 
@@ -148,10 +158,7 @@ def _only_numpy(backend: str) -> None:
 
 def rule_of(one: Entrant) -> Rule:
     """What a peer must know of an optimizer: its name and its hyperparameters."""
-    import minigrad
-
-    group = one.make([minigrad.zeros(1, requires_grad=True)]).param_groups[0]
-    return Rule(one.name, one.spec, {k: v for k, v in group.items() if isinstance(v, (int, float, tuple))})
+    return Rule(one.name, one.spec, one.usual.settings)
 
 
 def notebook(seed: int) -> Work:

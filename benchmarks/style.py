@@ -11,6 +11,8 @@ import os
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from benchmarks import report
+
 BLUE = "#0072B2"
 VERMILLION = "#D55E00"
 GREEN = "#009E73"
@@ -112,11 +114,6 @@ def save(fig: Any, path: str | os.PathLike[str]) -> Path:
     It is written beside and then renamed, so that `path` is never half a picture.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.part")
-    try:
+    with report.beside(path) as part:
         fig.savefig(part, format=path.suffix.lstrip(".") or "png")
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
     return path

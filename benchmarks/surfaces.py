@@ -24,11 +24,12 @@ from typing import TYPE_CHECKING
 from numpy import ndarray
 
 from benchmarks import UsageError, options, parallel, report
-from benchmarks.entrants import Entrant, entrants
+from benchmarks.entrants import Entrant, entrant_name, entrants, path_of
 from benchmarks.landscapes import RACES, Surface, prepared, surface
 from benchmarks.race import Run, race, summary
 
 if TYPE_CHECKING:
+    from rich.console import Console
     from rich.table import Table
 
 RACERS = ("sgd", "momentum", "nesterov", "adagrad", "adadelta", "rmsprop", "adam")
@@ -37,6 +38,9 @@ RACERS = ("sgd", "momentum", "nesterov", "adagrad", "adadelta", "rmsprop", "adam
 INSIDE = ("momentum", "nesterov", "adagrad", "adam")
 INSIDE_ON, INSIDE_STEPS, INSIDE_STILL = "ravine", 40, 4
 """Whose state is shown unless others are asked for; on what, for how many steps, and at which step the still is."""
+
+LONG, LONGEST = 2_000, 100_000
+"""A race of more steps is run in several processes; and the most steps that a race can have."""
 
 FRAMES = 200
 """About as many frames an animation has at most: of a longer race, it shows every second step, or every third."""
@@ -61,8 +65,18 @@ class Task:
     only: str | None = None
     animated: bool = True
 
-    def run(self) -> tuple[Surface, list[Run]]:
-        """The surface as it was asked for, and everybody's run on it.
+    @property
+    def own(self) -> bool:
+        """Whether a learner's code is part of it."""
+        return any(".py:" in spec for spec in (self.surface, *self.optimizers))
+
+    @property
+    def name(self) -> str:
+        """The name of the surface."""
+        return self.surface.rpartition(":")[2]
+
+    def run(self, tick: parallel.Tick = lambda done: None) -> tuple[Surface, list[Run]]:
+        """The surface as it was asked for, and everybody's run on it. `tick` counts up to 1000.
 
         Raises:
             UsageError: whatever is wrong with a learner's surface or optimizer.
@@ -71,7 +85,9 @@ class Task:
         if self.ranges is not None:
             place = replace(place, x_range=self.ranges[0], y_range=self.ranges[1])
         place = prepared(replace(place, start=self.start or place.start, steps=self.steps or place.steps))
-        return place, race(place, entrants(self.optimizers), place.steps, dict(self.rates))
+        return place, race(
+            place, entrants(self.optimizers), place.steps, dict(self.rates), lambda part: tick(int(1000 * part))
+        )
 
 
 def main(argv: Sequence[str]) -> int:
@@ -83,26 +99,82 @@ def main(argv: Sequence[str]) -> int:
     asked = _parser().parse_args(_joined(argv, "--start", "--range"))
     folder = report.results_folder(Path(asked.results) / "surfaces")
     tasks = _tasks(asked, folder)
-    ran = [task.run() for task in tasks]  # a few milliseconds each; and a fault of the learner's is told at once
+    report.results_folder(folder, *(name for task in tasks for name in _files(task)))
     out = report.console()
-    for task, (place, runs) in zip(tasks, ran, strict=True):
+    jobs = options.jobs_for(asked.jobs, "numpy")
+    tables = _raced(tasks, jobs, out)  # mostly a few milliseconds each; and a fault of the learner's is found at once
+    for task, table in zip(tasks, tables, strict=True):
         if not task.inside:
-            report.show(_table(place, runs), out)
-    parts = [part for task, (_, runs) in zip(tasks, ran, strict=True) for part in _split(task, runs)]
+            report.show(table, out)
+    parts = [part for task in tasks for part in _split(task)]
     written: list[Path] = []
-    for _, paths in parallel.in_parallel(
+    failed = 0
+    for number, paths in parallel.in_parallel(
         draw,
         parts,
         labels=[_label(part) for part in parts],
         steps=[1000] * len(parts),
-        jobs=options.jobs_for(asked.jobs, "numpy"),
+        jobs=jobs,
         out=out,
+        apart=any(part.own for part in parts),
     ):
-        written += paths
-        for path in paths:
-            out.print(f"{path}  {path.stat().st_size / 1e3:.0f} kB", soft_wrap=True)
-    out.print(f"{len(written)} pictures and files of numbers in {folder}", soft_wrap=True)
-    return 0
+        if isinstance(paths, list):
+            written += paths
+            for path in paths:
+                out.print(f"{path}  {path.stat().st_size / 1e3:.0f} kB", markup=False, soft_wrap=True)
+        else:
+            failed += 1
+            why = _blame(parts[number], paths) if isinstance(paths, parallel.Died) else paths
+            out.print(f"failed: {_label(parts[number])}: {why}", style="red", markup=False, soft_wrap=True)
+    out.print(f"{len(written)} pictures and files of numbers in {folder}", markup=False, soft_wrap=True)
+    return 1 if failed else 0
+
+
+def _files(task: Task) -> list[str]:
+    """The names of the files that come of a task."""
+    moving = ("gif", "mp4") if task.animated else ()
+    if task.inside:
+        return ["inside-the-state.png", *(f"inside-{entrant_name(o)}.{end}" for o in task.optimizers for end in moving)]
+    return [f"{task.name}.json", f"{task.name}.png", f"{task.name}-loss.png", *(f"{task.name}.{end}" for end in moving)]
+
+
+def _raced(tasks: Sequence[Task], jobs: int, out: Console) -> list[Table]:
+    """Run all tasks; the tables of who got where.
+
+    Raises:
+        UsageError: whatever is wrong with a learner's surface or optimizer.
+    """
+    tables: dict[int, Table] = {}
+    for number, table in parallel.in_parallel(
+        run_task,
+        tasks,
+        labels=[_label(task) for task in tasks],
+        steps=[1000] * len(tasks),
+        jobs=jobs if any(task.own for task in tasks) or any((task.steps or 0) > LONG for task in tasks) else 1,
+        out=out,
+        apart=any(task.own for task in tasks),
+    ):
+        if isinstance(table, parallel.Died):
+            raise UsageError(_blame(tasks[number], table))
+        if isinstance(table, str):
+            raise UsageError(table)
+        tables[number] = table
+    return [tables[number] for number in range(len(tasks))]
+
+
+def run_task(task: Task, tick: parallel.Tick) -> Table | str:
+    """The table of who got where, or what is wrong with a learner's file; done in a process of its own."""
+    try:
+        return _table(*task.run(tick))
+    except UsageError as error:
+        return str(error)
+
+
+def _blame(task: Task, died: parallel.Died) -> str:
+    """The learner's file in which the process of a task has died, if one is known, and how."""
+    files = [path_of(spec) for spec in (task.surface, *task.optimizers) if ".py:" in spec]
+    file = next((file for file, _ in died.places if file in files), ", ".join(files))
+    return f"{file}: {died.at(file)}" if file else str(died)
 
 
 def _parser() -> options.Parser:
@@ -117,7 +189,7 @@ def _parser() -> options.Parser:
     parser.add_own_optimizer()
     parser.add_named("--lr", options.rate, "RATE", "another learning rate for one of them")
     parser.add_argument("--start", type=_start, metavar="X,Y", help="where the race starts")
-    parser.add_argument("--steps", type=options.positive, metavar="N", help="how long it is")
+    parser.add_argument("--steps", type=_steps, metavar="N", help=f"how long it is (at most {LONGEST})")
     parser.add_argument("--range", type=_range, metavar="X0,X1,Y0,Y1", help="the part of the surface that is drawn")
     parser.add_argument(
         "--inside",
@@ -139,6 +211,16 @@ def _joined(argv: Sequence[str], *flags: str) -> list[str]:
         else:
             joined.append(word)
     return joined
+
+
+def _steps(text: str) -> int:
+    steps = options.positive(text)
+    if steps > LONGEST:
+        raise ArgumentTypeError(
+            f"must be at most {LONGEST}, not {text!r}: for each optimizer a million steps take about two minutes, "
+            "twice, half a gigabyte of memory, and a file of 60 megabytes"
+        )
+    return steps
 
 
 def _start(text: str) -> tuple[float, float]:
@@ -186,6 +268,12 @@ def _tasks(asked: Namespace, folder: Path) -> list[Task]:
         tasks += [
             Task(name, steps=steps, optimizers=names, inside=True, **common) for name in asked.surface or [INSIDE_ON]
         ]
+    raced = [task.name for task in tasks if not task.inside]
+    for name in raced:
+        if raced.count(name) > 1:
+            raise UsageError(f"two surfaces are called {name}, and would be written to the same files: rename one")
+    if asked.inside is not None and len(tasks) > 1:
+        raise UsageError("--inside takes one --surface: what is drawn on two would be written to the same files")
     for task in tasks:
         _check(entrants(task.optimizers), asked.lr if task.rates else ())
     return tasks
@@ -200,23 +288,25 @@ def _check(chosen: list[Entrant], rates: Iterable[tuple[str, float]]) -> None:
             raise UsageError(f"--lr: {name} is not among {', '.join(names)}")
 
 
-def _split(task: Task, runs: Sequence[Run]) -> list[Task]:
+def _split(task: Task) -> list[Task]:
     """A look inside has an animation for each optimizer: they can be drawn apart."""
     if not (task.inside and task.animated):
         return [task]
-    return [replace(task, animated=False), *(replace(task, only=run.entrant.name) for run in runs)]
+    return [replace(task, animated=False), *(replace(task, only=entrant_name(spec)) for spec in task.optimizers)]
 
 
 def _label(task: Task) -> str:
     """What its progress bar is called."""
-    name = task.surface.rpartition(":")[2]
-    return f"inside {task.only or 'all'}" if task.inside else name
+    return f"inside {task.only or 'all'}" if task.inside else task.name
 
 
-def draw(task: Task, tick: parallel.Tick) -> list[Path]:
-    """Run it, draw it, and say what was written; done in a process of its own. `tick` counts up to 1000."""
-    place, runs = task.run()
-    return _draw_inside(task, place, runs, tick) if task.inside else _draw_race(task, place, runs, tick)
+def draw(task: Task, tick: parallel.Tick) -> list[Path] | str:
+    """Run it, draw it, and say what was written, or what went wrong. `tick` counts up to 1000."""
+    try:
+        place, runs = task.run()
+        return _draw_inside(task, place, runs, tick) if task.inside else _draw_race(task, place, runs, tick)
+    except UsageError as error:
+        return str(error)
 
 
 def _draw_race(task: Task, place: Surface, runs: list[Run], tick: parallel.Tick) -> list[Path]:

@@ -18,7 +18,7 @@ import numpy
 
 import minigrad
 from benchmarks import net
-from benchmarks.entrants import entrant
+from benchmarks.entrants import digest, entrant, entrant_name, usual
 from datasets.images import ImageDataset
 from minigrad import nn, random
 from minigrad.backend import Array
@@ -88,11 +88,6 @@ class Trial:
         return f"{name}{rate}, seed {self.seed}{member}"
 
 
-def entrant_name(spec: str) -> str:
-    """The name of the entrant that `spec` makes, without making it."""
-    return spec.rpartition(":")[2]
-
-
 def key(trial: Trial, circumstances: dict[str, Any]) -> dict[str, Any]:
     """Everything that decides the result of a trial: its choices, the rule, and the `circumstances`."""
     return {**asdict(trial), "optimizer": entrant_name(trial.optimizer), **rule(trial.optimizer), **circumstances}
@@ -100,10 +95,9 @@ def key(trial: Trial, circumstances: dict[str, Any]) -> dict[str, Any]:
 
 def rule(spec: str) -> dict[str, str]:
     """An entrant's hyperparameters; for a learner's own rule also the SHA-256 of its file (not of what it imports)."""
-    made = entrant(spec).make([minigrad.zeros(1, requires_grad=True)])
-    described = {"hyperparameters": repr(made)}
+    described = {"hyperparameters": usual(spec).text}
     file = spec.rpartition(":")[0]
-    return described | ({"file": hashlib.sha256(Path(file).read_bytes()).hexdigest()} if file else {})
+    return described | ({"file": digest(Path(file))} if file else {})
 
 
 @functools.lru_cache

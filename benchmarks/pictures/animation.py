@@ -13,6 +13,7 @@ import numpy
 from numpy import ndarray
 from PIL import Image
 
+from benchmarks import report
 from benchmarks.style import GUESTS, LOOKS
 
 Frames = Iterable[ndarray]
@@ -71,12 +72,8 @@ def reduce(frame: ndarray, small: Image.Image) -> Image.Image:
 
 def write_beside(path: Path, write: Callable[[Path], Any]) -> Path:
     """Let `write` make a file beside `path` and rename it, so that `path` is never half a file."""
-    part = path.with_name(f".{path.name}.part{path.suffix}")
-    try:
+    with report.beside(path) as part:
         write(part)
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
     return path
 
 
