@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from typing import Any
 
 import numpy as np
@@ -186,6 +187,61 @@ def test_softmax_of_extreme_logits(dtype: Any) -> None:
     )
     np.testing.assert_allclose(gradient(x.softmax(1)[:, 0], x)[2], [0.25, -0.25, 0], atol=1e-6)
     np.testing.assert_allclose(gradient(x.log_softmax(1)[:, 1], x)[0], [-1, 1, 0], atol=1e-6)
+
+
+LOGITS = {
+    "1-D": np.array([0.5, -1.0, 2.0, 0.0]),
+    "2-D": np.arange(6.0).reshape(2, 3) ** 2 / 5,
+    "3-D": np.sin(np.arange(24.0)).reshape(2, 3, 4),
+}
+
+
+@pytest.mark.parametrize("shape", LOGITS)
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda name, x: getattr(ops, name)(x),
+        lambda name, x: getattr(functional, name)(x),
+        lambda name, x: getattr(minigrad, name)(x),
+        lambda name, x: getattr(x, name)(),
+    ],
+    ids=["ops", "functional", "minigrad", "method"],
+)
+def test_softmax_without_an_axis_is_along_the_last(call: Any, shape: str) -> None:
+    """Values, and the gradient of one of them: the backward has a default of its own."""
+    logits = LOGITS[shape]
+    expected = np.exp(logits) / np.exp(logits).sum(-1, keepdims=True)
+    x = leaf(logits)
+    np.testing.assert_allclose(call("softmax", x).data, expected, rtol=1e-14)
+    np.testing.assert_allclose(call("log_softmax", x).data, np.log(expected), rtol=1e-14, atol=1e-15)
+
+    first = (0,) * logits.ndim
+    one = np.zeros(logits.shape)
+    one[first] = 1
+    row = np.zeros(logits.shape)
+    row[first[:-1]] = expected[first[:-1]]
+    np.testing.assert_allclose(gradient(call("log_softmax", x)[first], x), one - row, rtol=1e-14, atol=1e-15)
+    np.testing.assert_allclose(gradient(call("softmax", x)[first], x), expected[first] * (one - row), rtol=1e-14)
+
+
+def test_joining_without_an_axis_is_along_the_first() -> None:
+    a, b = leaf([[1.0, 2.0, 3.0]]), leaf([[4.0, 5.0, 6.0]])
+    for join in (minigrad.stack, ops.stack):
+        np.testing.assert_array_equal(join([a, b]).data, [[[1, 2, 3]], [[4, 5, 6]]])
+        np.testing.assert_array_equal(gradient(join([a, b])[1], b), [[1, 1, 1]])
+        assert join([a, b], -1).shape == (1, 3, 2)
+    for join in (minigrad.cat, ops.cat):
+        np.testing.assert_array_equal(join([a, b]).data, [[1, 2, 3], [4, 5, 6]])
+        np.testing.assert_array_equal(gradient(join([a, b])[1], b), [[1, 1, 1]])
+
+
+def test_sums_and_extremes_without_an_axis_are_over_all() -> None:
+    a = leaf([[1.0, 5.0], [2.0, 4.0]])
+    assert (a.sum().item(), a.mean().item(), a.max().item(), a.argmax().item()) == (12, 3, 5, 1)
+    assert [found.shape for found in (a.sum(), a.mean(), a.max(), a.argmax(), a.any(), a.all())] == [()] * 6
+    assert [found.shape for found in (a.sum(0), a.mean(0), a.sum(0, keepdim=True))] == [(2,), (2,), (1, 2)]
+    assert minigrad.zeros(2, 3, 4).flatten().shape == (24,)
+    assert functional.mse_loss(a, a + 2).item() == 4
 
 
 @pytest.mark.parametrize("dtype", [float32, float64])
@@ -458,6 +514,31 @@ def test_indices_that_do_not_fit(index: Any) -> None:
         t(2, 3)[index]
 
 
-def test_a_matrix_product_with_a_number() -> None:
-    with pytest.raises((TypeError, ShapeError), match=r"matmul|unsupported operand"):
-        t(2, 3) @ 3
+@pytest.mark.parametrize("number", [3, 3.0, -1])
+@pytest.mark.parametrize("shape", [(3,), (2, 3)])
+def test_a_matrix_product_with_a_number(shape: tuple[int, ...], number: float) -> None:
+    for product in (
+        lambda a: a @ number,
+        lambda a: number @ a,
+        lambda a: a.matmul(number),
+        lambda a: ops.matmul(number, a),
+    ):
+        with pytest.raises(TypeError, match=r"^matmul: both sides must have axes; to multiply by a number write \*$"):
+            product(t(*shape))
+
+
+@pytest.mark.parametrize("shape", [(), (3,), (2, 3), (4, 2, 3)])
+def test_a_matrix_product_with_a_tensor_without_axes(shape: tuple[int, ...]) -> None:
+    scalar = minigrad.tensor(2.0)
+    with pytest.raises(ShapeError, match=rf"^matmul: shapes {re.escape(str(shape))} and \(\) do not fit$"):
+        t(*shape) @ scalar
+    with pytest.raises(ShapeError, match=rf"^matmul: shapes \(\) and {re.escape(str(shape))} do not fit$"):
+        scalar @ t(*shape)
+
+
+@pytest.mark.parametrize(
+    ("left", "right"), [((2, 3), (2, 3)), ((3,), (2, 3)), ((2, 3), (2,)), ((3,), (2,)), ((4, 2, 3), (4, 2, 3))]
+)
+def test_a_matrix_product_of_shapes_that_do_not_fit(left: tuple[int, ...], right: tuple[int, ...]) -> None:
+    with pytest.raises(ShapeError, match=re.escape(f"matmul: shapes {left} and {right} do not fit")):
+        t(*left) @ t(*right)

@@ -11,6 +11,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from picture_tools import assert_png, data_of, heads, labels, rows
 from threadpoolctl import threadpool_limits
 
 from benchmarks import UsageError, compare, net, seeds, standings, trial
@@ -72,6 +73,60 @@ def test_holm_stops_at_the_first_tie():
     assert together[1] == difference(pairs[1], 1 - 0.05 / 2)
     assert [d.tie for d in together] == [True, True, False]
     assert together[0] == difference(pairs[0], 1 - 0.05 / 2)  # at the level at which it stopped
+
+
+SURE_BUT_TIED = [-0.1, 0.0, 0.7, 0.2, 1.1, -0.7, 1.2, 1.2, 0.1, 0.3]
+DOUBTFUL_BUT_NOT_TIED = [1.2, -0.5, 0.8, 0.6, -0.5, 0.5, 3.2, 0.2, 0.0, 0.0]
+"""Its interval, corrected for skewness, stays above 0 at a level at which that of the first, the likelier, does not."""
+
+
+def test_after_the_first_tie_an_interval_that_does_not_reach_0_is_widened_to_it():
+    level = 1 - 0.05 / 2
+    first, second = compared([SURE_BUT_TIED, DOUBTFUL_BUT_NOT_TIED])
+    alone = difference(DOUBTFUL_BUT_NOT_TIED, level)
+    assert alone.low > 0
+    assert first == difference(SURE_BUT_TIED, level)
+    assert first.tie
+    assert second == compare.Difference(alone.mean, 0.0, alone.high)
+    assert second.tie
+
+    first, second = compared([[-value for value in SURE_BUT_TIED], [-value for value in DOUBTFUL_BUT_NOT_TIED]])
+    alone = difference([-value for value in DOUBTFUL_BUT_NOT_TIED], level)
+    assert alone.high < 0
+    assert first.tie
+    assert second == compare.Difference(alone.mean, alone.low, 0.0)
+    assert second.tie
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "tie"), [(0.0, 1.0, True), (-1.0, 0.0, True), (0.01, 1.0, False), (-1.0, -0.01, False)]
+)
+def test_an_interval_that_holds_0_is_a_tie_its_ends_included(low, high, tie):
+    assert compare.Difference((low + high) / 2, low, high).tie is tie
+
+
+def test_a_difference_is_written_with_signs_and_two_digits():
+    assert str(compare.Difference(0.514, -0.1, 1.128)) == "+0.51 [-0.10, +1.13]"
+
+
+def test_quartiles_lie_between_neighbours_in_proportion():
+    assert quartiles([4.0, 1.0, 2.0, 3.0]) == (1.75, 2.5, 3.25)
+    assert quartiles([0.0, 10.0]) == (2.5, 5.0, 7.5)
+    assert quartiles([7.0]) == (7.0, 7.0, 7.0)
+    never = math.inf
+    assert quartiles([1.0, 2.0, 3.0, 4.0, never]) == (2.0, 3.0, 4.0)  # exactly at a number, the next does not matter
+
+
+def test_which_pair_is_tested_first_does_not_depend_on_the_side():
+    ahead = np.random.default_rng(0).normal(5, 1, 10).tolist()
+    fair = DOUBTFUL_BUT_NOT_TIED
+    found = compared([fair, [-value for value in ahead]])
+    assert found[1] == difference([-value for value in ahead], 1 - 0.05 / 2)
+    assert found[0] == difference(fair, 1 - 0.05 / 1)
+    constant = compared([fair, [0.0] * 10, [0.2] * 10])
+    assert constant[2] == compare.Difference(0.2, 0.2, 0.2)  # certain, so first
+    assert constant[0] == difference(fair, 1 - 0.05 / 2)
+    assert constant[1].tie  # a tie for certain, so last
 
 
 def test_no_pairs_no_differences():
@@ -159,14 +214,126 @@ def test_seconds_and_examples_stand_beside_the_iterations():
     assert record["timing"]["sgd"][0]["to_target"] == 1.25
 
 
-def test_every_column_of_the_tables_is_filled():
-    narrow = tuned([90, 97, 95, 90])
-    both = [score(name, [97.0, 97.5], [97.5, 97.7]) for name in ("momentum", "adam")]
-    outcome = standings.ranked(both, {one.entrant: narrow for one in both})
-    for made in standings.tables(outcome, Trial("")):
-        cells = [list(column.cells) for column in made.columns]
-        assert {len(column) for column in cells} == {2}
-        assert all(cells[0])
+def several(name, accuracies, losses, reached, scheduled=(), diverged=0):
+    """A score whose seeds have different values."""
+    runs = [
+        result(a, loss, n, i < diverged, None if n is None else n / 500)
+        for i, (a, loss, n) in enumerate(zip(accuracies, losses, reached, strict=True))
+    ]
+    return Score(entrant(name), 0.1, tuple(runs), tuple(result(accuracy) for accuracy in scheduled))
+
+
+def test_the_table_shows_medians_and_quartiles_of_the_seeds():
+    first = several("momentum", [97.0, 98.0, 97.2, 97.4], [0.1, 0.4, 0.2, 0.8], [500, 1000, 2000, 3000])
+    last = several("sgd", [90.0, 91.0, 92.0, 93.0], [1.0, 2.0, 3.0, None], [None, None, None, 3000], diverged=1)
+    outcome = standings.ranked([last, first], {})
+    made = standings.table(outcome, Trial("", watch=100, batch_size=50))
+    assert heads(made) == [
+        "", "optimizer", "rate", "accuracy", "loss", "to 97 %", "images", "sec.", "reached", "diverged", "ahead by",
+    ]  # fmt: skip
+    (ahead,) = outcome.ahead
+    assert rows(made) == [
+        ["1", "Momentum", "0.1", "[bold]97.30[/] 97.15-97.55", "0.300 0.175-0.500", "1500", "75k", "3.0", "4/4", "0",
+         f"{ahead}  "],
+        ["2", "SGD", "0.1", "[bold]91.50[/] 90.75-92.25", "2.500 1.750-inf", "never", "never", "never", "1/4", "1", ""],
+    ]  # fmt: skip
+    assert standings.record(outcome)["optimizers"][0]["accuracy_quartiles"] == pytest.approx((97.15, 97.3, 97.55))
+
+
+def test_a_tie_is_marked_and_a_column_of_zeros_is_left_out():
+    one, other = score("momentum", [97.0, 97.1, 97.2]), score("adam", [97.1, 97.0, 97.15])
+    made = standings.table(standings.ranked([one, other], {}), Trial(""))
+    assert "diverged" not in heads(made)
+    assert [row[-1][-2:] for row in rows(made)] == [" =", ""]
+    assert [row[0] for row in rows(made)] == ["1=", "1="]
+
+
+def test_title_and_caption_say_which_images_were_looked_at():
+    both = [score(name, [97.0, 97.5, 97.7]) for name in ("momentum", "adam")]
+    base = Trial("", iterations=700, watch=50)
+    made = standings.table(standings.ranked(both, {}), base)
+    assert made.title == "mnist, 700 iterations, the notebook's rates"
+    assert "over 3 seeds of accuracy in percent and mean loss, over the test images.\n" in made.caption
+    assert "97 % of the test images are right (looked at every 50)" in made.caption
+    assert "held-out" not in made.caption
+    rates = {one.entrant: tuned([90, 97, 95]) for one in both}
+    made = standings.table(standings.ranked(both, rates), base)
+    assert made.title == "mnist, 700 iterations, each optimizer at the rate that is best for it"
+    assert "mean loss, over the test images, once.\n" in made.caption
+    assert "97 % of the held-out images are right" in made.caption
+
+
+def test_tables_of_rates_and_schedules_come_only_if_there_is_something_in_them():
+    titles = ["How much the learning rate matters", "What a schedule gains"]
+    plain, scheduled = score("sgd", [97.0, 97.5]), score("adam", [97.0, 97.5], [97.5, 97.7])
+    rates = {plain.entrant: tuned([90, 97, 95])}
+    for scores, found, wanted in (
+        ([plain], {}, []),
+        ([plain], rates, titles[:1]),
+        ([plain, scheduled], {}, titles[1:]),
+        ([plain, scheduled], rates, titles),
+    ):
+        made = standings.tables(standings.ranked(scores, found), Trial(""))
+        assert [one.title for one in made[1:]] == wanted
+
+
+def test_the_table_of_rates_has_the_widest_first():
+    narrow = Tuned(Grid(13), {0: [90.0, 91.0], 1: [97.0, 98.0], 2: [95.0, 95.0]}, {0: 2, 1: 0, 2: 1})
+    wide = tuned([96.5, 97, 96.5, 96.0, 95.9])
+    made = standings.table_of_rates(Outcome([], [], [], {entrant("sgd"): narrow, entrant("adam"): wide}))
+    assert rows(made) == [
+        ["Adam", "3.16e-05", "97.00", "4 of 5", "80%", "2.0", "1e-05 - 0.001", "0"],
+        ["SGD", "3.16e-05", "97.50", "1 of 3", "33%", "0.5", "1e-05 - 0.0001", "3"],
+    ]
+
+
+def test_the_table_of_schedules_has_only_those_that_ran_with_one():
+    one = score("momentum", [97.0, 97.2, 97.1], [98.0, 97.9, 98.3])
+    outcome = standings.ranked([one, score("sgd", [97.0, 97.2, 97.5])], {})
+    assert one.gains == pytest.approx([1.0, 0.7, 1.2])
+    (row,) = rows(standings.table_of_schedules(outcome))
+    assert row == ["Momentum", "97.10", "98.00", str(difference(one.gains))]
+    assert row[-1].startswith("+0.97 [+0.70, +1.")
+
+
+def test_the_record_has_every_figure():
+    one = several("momentum", [97.0, 97.4], [0.2, 0.4], [500, 1000], scheduled=[98.0, 99.0])
+    other = several("sgd", [90.0, 91.0], [0.5, 0.7], [None, None], diverged=1)
+    found = Tuned(Grid(13), {1: [97.0, 98.0], 2: [95.0, 95.0]}, {1: 0, 2: 1})
+    outcome = standings.ranked([other, one], {one.entrant: found})
+    record = standings.record(outcome)
+    first, second = record["optimizers"]
+    assert (first["rank"], first["name"], first["rate"], first["diverged"]) == ("1", "momentum", 0.1, 0)
+    assert first["accuracy_quartiles"] == pytest.approx((97.1, 97.2, 97.3))
+    assert first["loss_quartiles"] == pytest.approx((0.25, 0.3, 0.35))
+    assert first["iterations_to_target"] == 750
+    assert [run["accuracy"] for run in first["with_schedule"]] == [98.0, 99.0]
+    assert [run["reached"] for run in first["seeds"]] == [500, 1000]
+    assert (second["iterations_to_target"], second["diverged"], second["with_schedule"]) == (math.inf, 1, [])
+    (ahead,), (behind,) = record["ahead_of_the_next"], record["behind_the_first"]
+    assert ahead == behind
+    assert ahead["mean"] == pytest.approx(6.7)
+    assert ahead["tie"] is behind["tie"] is False
+    assert record["rates"] == {
+        "momentum": {
+            "best": 3.16e-05,
+            "share_within_a_point": 0.5,
+            "decades_within_a_point": 0.5,
+            "tried": [
+                {"rate": 3.16e-05, "accuracies": [97.0, 98.0], "diverged": 0},
+                {"rate": 0.0001, "accuracies": [95.0, 95.0], "diverged": 1},
+            ],
+        }
+    }
+    assert record["claims"] == standings.claims(outcome)[1:]
+    assert record["timing"]["sgd"][0] == {"seconds": 2.0, "to_target": None}
+
+
+def test_of_equal_medians_the_higher_mean_comes_first():
+    one, other = score("sgd", [90.0, 97.0, 98.0]), score("adam", [96.0, 97.0, 98.0])
+    assert standings.ranked([one, other], {}).scores == [other, one]
+    assert standings.ranked([one, other], {}).score("sgd") is one
+    assert standings.ranked([one, other], {}).score("radam") is None
 
 
 # The claims.
@@ -200,21 +367,170 @@ def test_claims_about_schedules_are_borne_out_or_not():
     assert "lazy about the schedule. Not borne out" in standings.claims(Outcome([momentum, eager], [], [], {}))[4]
 
 
+def test_a_claim_is_borne_out_by_one_rate_if_it_is_wider_by_no_more():
+    adam, wider, level = tuned([90, 97, 95]), tuned([90, 97, 96.5]), tuned([97, 90, 90])
+    widths = {entrant("adam"): adam, entrant("radam"): wider, entrant("lookahead"): level}
+    told = standings.claims(Outcome([], [], [], widths))
+    assert told[1].endswith(
+        "Borne out by one rate: 1.0 decades of rates come within 1 point of its best, 0.5 of Adam's."
+    )
+    assert told[2].endswith("Not borne out: 0.5 decades of rates come within 1 point of its best, 0.5 of Adam's.")
+    for one in ("adam", "radam"):  # one of the two alone says nothing
+        told = standings.claims(Outcome([], [], [], {entrant(one): adam}))
+        assert told[1].endswith("Not to be told from one rate: see --track tuned.")
+
+
+WITHOUT = [97.0, 97.1, 97.2, 97.3, 97.0]
+BETTER = [97.5, 97.7, 97.6, 97.8, 97.6]
+WORSE = [96.5, 96.4, 96.8, 96.8, 96.4]
+
+
+@pytest.mark.parametrize(
+    ("scores", "schedules", "lazy"),
+    [
+        ([], "They did not run.", "It did not run beside momentum."),
+        ([score("momentum", WITHOUT)], "They did not run.", "It did not run beside momentum."),
+        ([score("momentum", WITHOUT), score("adam", WITHOUT)], "They did not run.", "It did not run beside momentum."),
+        (
+            [score("momentum", WITHOUT), score("adam", WITHOUT, BETTER)],
+            "They did not run.",
+            "It did not run beside momentum.",
+        ),
+        (
+            [score("momentum", WITHOUT, BETTER)],
+            "Borne out for Momentum: a cosine schedule gains +0.52 ",
+            "It did not run beside momentum.",
+        ),
+        ([score("adam", WITHOUT, BETTER)], "They did not run.", "It did not run beside momentum."),
+        (
+            [score("momentum", WITHOUT, BETTER), score("adam", WITHOUT)],
+            "Borne out for Momentum: a cosine schedule gains +0.52 ",
+            "It did not run beside momentum.",
+        ),
+        (
+            [score("nesterov", WITHOUT, WORSE)],
+            "Not borne out for Nesterov: a cosine schedule gains -0.54 ",
+            "It did not run beside momentum.",
+        ),
+        (
+            [score("momentum", WITHOUT, BETTER), score("adam", WITHOUT, WORSE)],
+            "Borne out for Momentum: a cosine schedule gains +0.52 ",
+            "Borne out: the schedule gains it -0.54 ",
+        ),
+        (
+            [score("momentum", WITHOUT, WORSE), score("adam", WITHOUT, BETTER)],
+            "Not borne out for Momentum: a cosine schedule gains -0.54 ",
+            "Not borne out: the schedule gains it +0.52 ",
+        ),
+    ],
+)
+def test_claims_about_schedules_by_who_ran(scores, schedules, lazy):
+    told = standings.claims(Outcome(scores, [], [], {}))
+    assert told[0] == "What the notebook says, and what these figures say to it:"
+    assert told[3].startswith(f"- Momentum and Nesterov want a schedule. {schedules}")
+    assert told[4].startswith(f"- Adam lets one be lazy about the schedule. {lazy}")
+    if lazy.startswith("Borne out"):
+        more = [a - b - (c - d) for a, b, c, d in zip(BETTER, WITHOUT, WORSE, WITHOUT, strict=True)]
+        assert told[4].endswith(f" points, and momentum {difference(more)} more than that.")
+
+
+# The pictures.
+
+
+def test_the_picture_has_a_row_for_each_optimizer_and_a_dot_for_each_seed():
+    first = several("momentum", [97.0, 98.0, 97.2, 97.4], [0.1] * 4, [500] * 4)
+    last = several("sgd", [10.0, 96.0, 97.0, 97.1], [0.1] * 4, [500] * 4)
+    outcome = standings.ranked([last, first], {})
+    (axes,) = standings.picture(outcome, Trial("", iterations=700)).axes
+    assert labels(axes.get_yticklabels()) == [
+        f"{one.entrant.label}, 0.1   {rank:>3}" for one, rank in ((last, outcome.ranks[1]), (first, outcome.ranks[0]))
+    ]
+    assert list(axes.get_yticks()) == [0, 1]
+    left = 96.5 - 2  # two points left of the lowest median
+    assert axes.get_xlim() == pytest.approx((left - 0.1, 98.1))
+    for y, one in enumerate((last, first)):
+        bar, *dots, median = [line for line in axes.get_lines() if set(line.get_ydata()) == {y}]
+        low, middle, high = quartiles(one.accuracies)
+        assert list(bar.get_xdata()) == pytest.approx([max(low, left), high])
+        assert list(median.get_xdata()) == [middle]
+        assert (median.get_marker(), median.get_color()) == ("|", "black")
+        assert [list(dot.get_xdata()) for dot in dots] == [[max(accuracy, left)] for accuracy in one.accuracies]
+        assert [dot.get_marker() for dot in dots] == ["o" if accuracy >= left else "<" for accuracy in one.accuracies]
+        assert {line.get_color() for line in (bar, *dots)} == {one.entrant.color}
+    assert axes.get_title("left") == "Test accuracy after 700 iterations, 4 seeds, the notebook's rates"
+    assert axes.get_xlabel().startswith("percent (dots: seeds, < further left; bars: quartiles; strokes: medians")
+    found = standings.ranked([last, first], {one.entrant: tuned([90, 97]) for one in (first, last)})
+    (axes,) = standings.picture(found, Trial("")).axes
+    assert axes.get_title("left") == "Test accuracy after 3000 iterations, 4 seeds, each at its best rate"
+
+
+def test_a_picture_of_close_runs_ends_at_the_lowest_seed():
+    (axes,) = standings.picture(standings.ranked([score("sgd", [97.0, 96.5, 97.5])], {}), Trial("")).axes
+    assert axes.get_xlim() == pytest.approx((96.4, 97.6))
+    assert {line.get_marker() for line in axes.get_lines()} == {"None", "o", "|"}
+
+
+def test_the_picture_of_rates_has_a_panel_for_each_optimizer():
+    bands = Tuned(Grid(13), {0: [90.0, 92.0], 1: [97.0, 98.0], 2: [95.0, 96.0]}, {0: 2, 1: 0, 2: 0})
+    wide = tuned([96.5, 97, 96.5, 96.0, 10.0])
+    chosen = {entrant("sgd"): bands, entrant("adam"): wide}
+    fig = standings.picture_of_rates(Outcome([], [], [], chosen))
+    shown = standings._shown
+    assert [axes.get_title() or axes.get_title("left") for axes in fig.axes] == ["Adam", "SGD"]  # the widest first
+    adam, sgd = fig.axes
+    for axes, one, other, grey in ((adam, wide, bands, "#D0D0D0"), (sgd, bands, wide, "#D0D0D0")):
+        color = entrant("adam" if one is wide else "sgd").color
+        behind, line, best, *crosses = axes.get_lines()
+        for drawn, its in ((behind, other), (line, one)):
+            assert data_of(drawn) == (
+                [its.grid.rate(n) for n in its.numbers],
+                [shown(its.mean(n)) for n in its.numbers],
+            )
+        assert (behind.get_color(), line.get_color(), best.get_color()) == (grey, color, color)
+        assert data_of(best) == ([one.rate], [shown(one.mean(one.best))])
+        assert [data_of(cross) for cross in crosses] == ([([1e-5], [shown(0)])] if one is bands else [])
+        (text,) = labels(axes.texts)
+        assert text == ("4 of 5\n80%" if one is wide else "1 of 3\n33%")
+    (band,) = sgd.collections
+    corners = band.get_paths()[0].vertices
+    assert {round(y, 9) for x, y in corners if x == 1e-5} == {round(shown(90), 9), round(shown(92), 9)}
+    assert sgd.get_xscale() == "log"
+    assert sgd.get_ylim() == (shown(0), shown(98.6))
+    assert labels(adam.get_yticklabels()) == ["50", "80", "90", "95", "97", "98"]
+    assert list(adam.get_yticks()) == [shown(tick) for tick in (50, 80, 90, 95, 97, 98)]
+    assert "Held-out accuracy in percent against the learning rate" in fig.get_suptitle()
+
+
+@pytest.mark.parametrize(("optimizers", "hidden"), [(1, 0), (4, 0), (5, 3), (8, 0)])
+def test_panels_without_an_optimizer_are_not_shown(optimizers, hidden):
+    chosen = {entrant(name): tuned([90, 97, 95]) for name in list(ENTRANTS)[:optimizers]}
+    fig = standings.picture_of_rates(Outcome([], [], [], chosen))
+    assert [axes.get_visible() for axes in fig.axes] == [True] * optimizers + [False] * hidden
+
+
+def test_accuracies_are_drawn_by_the_logarithm_of_the_errors():
+    assert standings._shown(99) == 0
+    assert standings._shown(0) == -2
+    assert standings._shown(98) - standings._shown(97) == pytest.approx(math.log10(1.5))
+    assert standings._shown(100) == standings._shown(99.5) == pytest.approx(math.log10(2))
+
+
 # Choosing the rates.
 
 
 class FakeFleet:
-    """Gives each trial the accuracy that `judge(rate)` says, and keeps what was asked."""
+    """Gives each trial the accuracy that `judge(rate)` says, if it says one, and keeps what was asked."""
 
     def __init__(self, judge, failing=()):
-        self.judge, self.failing, self.asked = judge, failing, []
+        self.judge, self.failing, self.asked, self.titles = judge, failing, [], []
 
     def run(self, trials, title):
         trials = list(trials)
         self.asked.append(trials)
-        return {
-            t: {"accuracy": self.judge(t.rate), "diverged": False} for t in trials if t.optimizer not in self.failing
-        }
+        self.titles.append(title)
+        assert len(self.asked) <= 2 * LONGEST, "it goes on for ever"
+        judged = {t: self.judge(t.rate) for t in trials if t.optimizer not in self.failing}
+        return {t: {"accuracy": a, "diverged": a < 20} for t, a in judged.items() if a is not None}
 
 
 def test_the_grid_has_13_logarithmic_steps():
@@ -244,6 +560,84 @@ def test_the_grid_grows_where_the_best_is_at_its_edge(best, grown):
     assert [len(trials) for trials in fleet.asked] == [26] + [2] * grown  # only what is new is run
     if grown < LONGEST:
         assert found.rate == best
+
+
+@pytest.mark.parametrize("low", [False, True])
+def test_a_rate_beyond_the_edge_that_gives_no_result_is_tried_once(low):
+    """All its runs raise, so the best stays at the edge, and the rate beyond it stays without an accuracy."""
+    edge = 1e-5 if low else 10.0
+
+    def judge(rate):
+        return None if (rate < edge if low else rate > edge) else 97 - abs(math.log10(rate) - math.log10(edge))
+
+    fleet = FakeFleet(judge)
+    found = tune(fleet, [entrant("sgd")], Trial(""), Grid(13), 2)[entrant("sgd")]
+    assert found.rate == edge
+    assert found.numbers == list(range(13))
+    assert [len(trials) for trials in fleet.asked] == [26, 2]
+    assert {t.rate for t in fleet.asked[1]} == {3.16e-6 if low else 31.6}
+
+
+def test_a_rate_at_which_only_some_seeds_end_is_judged_by_them():
+    fleet = FakeFleet(lambda rate: 97 - abs(math.log10(rate) + 2))
+    fleet.run, whole = (
+        lambda trials, title: {
+            t: r for t, r in whole(trials, title).items() if not (t.rate == 0.01 and t.seed == FIRST_SEED)
+        },
+        fleet.run,
+    )
+    found = tune(fleet, [entrant("sgd")], Trial(""), Grid(13), 2)[entrant("sgd")]
+    assert found.rate == 0.01
+    assert [len(found.accuracies[n]) for n in found.numbers] == [2] * 6 + [1] + [2] * 6
+
+
+def test_only_who_is_best_at_its_edge_goes_on_and_the_title_names_it():
+    class Two(FakeFleet):
+        def run(self, trials, title):
+            return {
+                t: {**r, "accuracy": 97 - abs(math.log10(t.rate) - (2 if t.optimizer == "sgd" else -2))}
+                for t, r in super().run(trials, title).items()
+            }
+
+    fleet = Two(lambda rate: 50.0)
+    found = tune(fleet, [entrant("adam"), entrant("sgd")], Trial(""), Grid(13), 1)
+    assert (found[entrant("sgd")].rate, found[entrant("adam")].rate) == (100.0, 0.01)
+    assert [{t.optimizer for t in trials} for trials in fleet.asked] == [{"adam", "sgd"}, {"sgd"}, {"sgd"}, {"sgd"}]
+    assert fleet.titles == ["choosing the rates"] + ["beyond the grid, where the best is at its edge: SGD"] * 3
+
+
+def test_runs_that_diverge_are_counted_by_rate():
+    found = tune(FakeFleet(lambda rate: 90 if rate < 0.5 else 10.0), [entrant("sgd")], Trial(""), Grid(7), 2)
+    assert found[entrant("sgd")].diverged == {n: 0 if n < 5 else 2 for n in found[entrant("sgd")].numbers}
+
+
+@pytest.mark.parametrize(
+    ("accuracies", "start", "beyond"),
+    [
+        ([97, 90, 90], 0, [-1]),
+        ([90, 90, 97], 0, [3]),
+        ([90, 97, 90], 0, []),
+        ([97, 90], -LONGEST + 1, [-LONGEST]),
+        ([97, 90], -LONGEST, []),
+        ([90, 97], 13 + LONGEST - 3, [13 + LONGEST - 1]),
+        ([90, 97], 13 + LONGEST - 2, []),
+    ],
+)
+def test_what_is_missing_beyond_the_edge(accuracies, start, beyond):
+    assert tuned(accuracies, start).missing() == beyond
+
+
+def test_rates_within_a_point_are_close_the_point_included():
+    found = tuned([95.99, 96.0, 97.0, 96.5, 90.0])
+    assert found.close == [1, 2, 3]
+    assert (found.share, found.decades) == (0.6, 1.5)
+
+
+def test_a_coarser_grid_covers_the_same_decades():
+    assert [Grid(4).rate(n) for n in range(-1, 5)] == [1e-7, 1e-5, 1e-3, 1e-1, 10.0, 1000.0]
+    assert Grid(13).decades == 0.5
+    assert Grid(7).rate(1) == 1e-4
+    assert Grid(13).rate(1) == 3.16e-5  # to three digits
 
 
 def test_of_equal_rates_the_lowest_is_taken():
@@ -421,7 +815,7 @@ def test_the_notebooks_track(tmp_path, capsys):
         assert run["losses"] == [its.figures[-1][1]]
     assert all(len(one["with_schedule"]) == 2 for one in record["optimizers"] if one["name"] in standings.SCHEDULED)
     assert "What the notebook says" in told
-    assert (tmp_path / "seeds-notebook.png").stat().st_size > 10_000
+    assert_png(tmp_path / "seeds-notebook.png", (1800, round(180 * (1.6 + 0.42 * 4))))
 
 
 def test_the_tuned_track(tmp_path, capsys):

@@ -156,6 +156,7 @@ def test_digest(tmp_path: Path) -> None:
     message = fault(path, sha256=wrong)
     assert right in message
     assert wrong in message
+    assert fault(path, sha256=wrong.upper()) == message
 
 
 def test_a_known_file_under_another_name(tmp_path: Path) -> None:
@@ -164,6 +165,29 @@ def test_a_known_file_under_another_name(tmp_path: Path) -> None:
     path = put(tmp_path / "train-labels-idx1-ubyte.gz", contents)
     message = fault(path, sha256=idx.KNOWN["FashionMNIST"]["train-labels-idx1-ubyte"])
     assert message.endswith("is MNIST's t10k-labels-idx1-ubyte, not FashionMNIST's train-labels-idx1-ubyte")
+    wanted = idx.KNOWN["FashionMNIST"]["train-labels-idx1-ubyte"].upper()
+    assert fault(path, sha256=wanted) == message
+    assert idx.read(path, sha256=idx.KNOWN["MNIST"]["t10k-labels-idx1-ubyte"].upper()).shape == (10_000,)
+
+
+@pytest.mark.parametrize("shape", [(3,), (2, 3), (0,)])
+def test_bytes_are_a_view_of_the_contents_and_wider_types_a_copy(shape: tuple[int, ...]) -> None:
+    header = b"".join(n.to_bytes(4) for n in shape)
+    count = int(np.prod(shape))
+    contents = bytes([0, 0, 8, len(shape)]) + header + bytes(range(count))
+    array = idx.parse(contents, "it")
+    start = np.frombuffer(contents, np.uint8).ctypes.data
+    assert array.ctypes.data == start + 4 + 4 * len(shape)  # the mini-batches of 60 000 images need no second 47 MB
+    assert array.ravel().tolist() == list(range(count))
+    wide = idx.parse(bytes([0, 0, 0x0B, len(shape)]) + header + bytes(2 * count), "it")
+    assert wide.dtype.isnative
+    assert not array.flags.writeable
+    assert not wide.flags.writeable
+
+
+def test_a_file_that_has_not_changed_is_the_same_array(tmp_path: Path) -> None:
+    path = put(tmp_path / "a", LABELS)
+    assert idx.read(path) is idx.read(path, shape=(None,), dtype=np.uint8)
 
 
 def test_missing_and_unreadable(tmp_path: Path) -> None:
