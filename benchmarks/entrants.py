@@ -18,12 +18,15 @@ from pathlib import Path
 from types import ModuleType, TracebackType
 from typing import Any
 
+import numpy
+
 import minigrad
-from benchmarks import UsageError, parallel
+from benchmarks import UsageError, net, parallel
 from benchmarks.cell14 import Cell14
 from benchmarks.style import GUESTS, LOOKS, Dash
 from minigrad import optim
 from minigrad.optim import Optimizer
+from minigrad.tensor import Tensor
 
 __all__ = ["ENTRANTS", "REPLAYS", "Entrant", "UsageError", "entrant", "entrants", "explain"]
 
@@ -92,6 +95,39 @@ ENTRANTS = {
 """The built-in optimizers by name, with the notebook's rates (PyTorch's defaults where it gives none). RAdam and
 Ranger, which it does not run, have the 0.01 of its cells 14 (headed RAdam) and 15; AdamW has PyTorch's 0.001."""
 
+
+def _muon(params: Iterable[Any], lr: float = 0.02) -> Optimizer:
+    """Matrices by Muon, the rest by AdamW, at one rate."""
+    params = list(params)
+    matrices = [p for p in params if p.ndim == 2]
+    rest = [p for p in params if p.ndim != 2]
+    both = ([optim.Muon(matrices, lr=lr)] if matrices else []) + ([optim.AdamW(rest, lr=lr)] if rest else [])
+    return optim.Combined(*both)
+
+
+def _sam(params: Iterable[Any], lr: float = 0.1, rho: float = 0.05) -> Optimizer:
+    return optim.SAM(optim.SGD(params, lr=lr), rho=rho)
+
+
+def _ema(params: Iterable[Any], lr: float = 0.001, decay: float = 0.999) -> Optimizer:
+    return optim.EMA(optim.Adam(params, lr=lr), decay=decay)
+
+
+BEYOND = {
+    entrant.name: entrant
+    for entrant in (
+        _built_in("amsgrad", "AMSGrad", partial(optim.AMSGrad, lr=0.001)),
+        _built_in("nadam", "NAdam", partial(optim.NAdam, lr=0.002)),
+        _built_in("lion", "Lion", partial(optim.Lion, lr=0.0001)),
+        _built_in("lamb", "LAMB", partial(optim.LAMB, lr=0.001)),
+        _built_in("muon", "Muon and AdamW", _muon),
+        _built_in("sam", "SAM(SGD)", _sam),
+        _built_in("ema", "EMA(Adam)", _ema),
+        _built_in("schedulefree", "schedule-free AdamW", partial(optim.ScheduleFreeAdamW, lr=0.0025)),
+    )
+}
+"""The built-in optimizers that the notebook has not, with their papers' or packages' usual rates."""
+
 REPLAYS = {
     entrant.name: entrant
     for entrant in (
@@ -101,6 +137,12 @@ REPLAYS = {
 }
 """What the notebook runs besides: SGD a second time (its cell 18), and what its cell 14 calls RAdam. Not in
 `ENTRANTS`, since they only mean something beside the notebook's figures."""
+
+
+def named(specs: Iterable[str], notebook: Iterable[str] = ENTRANTS) -> list[str]:
+    """The names that `specs` stand for: "notebook" for those of the `notebook`, "all" for these and all others."""
+    sets = {"notebook": list(notebook), "all": list(dict.fromkeys([*notebook, *ENTRANTS, *BEYOND]))}
+    return [name for spec in specs for name in sets.get(spec, [spec])]
 
 
 def entrants(specs: Iterable[str]) -> list[Entrant]:
@@ -129,7 +171,7 @@ def entrant(spec: str) -> Entrant:
         UsageError: there is no such optimizer, file or class; the file raises when it is run; the class is not
             an `Optimizer`, or cannot be made from parameters alone.
     """
-    known = ENTRANTS | REPLAYS
+    known = ENTRANTS | BEYOND | REPLAYS
     if spec in known:
         return known[spec]
     file, name = file_and_name(spec, known, "optimizer", "class", "Mine")
@@ -161,7 +203,7 @@ def usual(spec: str) -> Usual:
     Raises:
         UsageError: as `entrant`.
     """
-    known = ENTRANTS | REPLAYS
+    known = ENTRANTS | BEYOND | REPLAYS
     if spec in known:
         return _usual(known[spec].make)
     file, name = file_and_name(spec, known, "optimizer", "class", "Mine")
@@ -182,17 +224,54 @@ def _usual_of_own(named: tuple[Path, str]) -> Usual | str:
     file, name = named
     try:
         rule = _optimizer_class(load_file(file), file, name)
-        with blamed(file, f"{file}: {name}(params) raises"):
+        with blamed(file, f"{file}: {name}, tried on a tiny model, raises"):
             return _usual(rule)
     except UsageError as error:
-        return str(error)
+        text = str(error)
+        return text if str(file) in text else f"{file}: {text}"
 
 
 def _usual(make: Callable[..., Optimizer]) -> Usual:
-    made = make([minigrad.zeros(1, requires_grad=True)])
+    made = rehearsed(make)
     text = re.sub(r" at 0x[0-9a-fA-F]+", "", repr(made))  # where something lies is no part of what it is
     settings = {name: value for name, value in made.param_groups[0].items() if name != "params" and _is_number(value)}
     return Usual(plain(text), float(made.lr), settings)
+
+
+def rehearsed(make: Callable[..., Optimizer]) -> Optimizer:
+    """An optimizer that was tried on a tiny model: it steps, moves its parameters, and goes on from its own state.
+
+    Raises:
+        UsageError: it does not; and what the optimizer raises.
+    """
+
+    def tiny() -> list[Tensor]:
+        weight, bias = numpy.linspace(-1, 1, 6).reshape(2, 3), numpy.array([0.25, -0.5])
+        return [minigrad.tensor(part, dtype="float32", requires_grad=True) for part in (weight, bias)]
+
+    def trained(params: list[Tensor], made: Optimizer, steps: int) -> list[bytes]:
+        images = minigrad.tensor([[0.5, -1.0, 2.0], [1.5, 0.5, -0.5]])
+        for _ in range(steps):
+            net.step(made, lambda: ((images @ params[0].T + params[1]) ** 2).mean())
+        return [p.numpy().tobytes() for p in params]
+
+    params, others = tiny(), tiny()
+    before = [p.numpy().tobytes() for p in params]
+    made, again = make(params), make(others)
+    with numpy.errstate(all="ignore"):
+        if trained(params, made, 3) == before:
+            raise UsageError(f"{type(made).__name__} does not move its parameters: in three steps nothing has changed")
+        with net.testing(made):
+            repr(made)
+        for p, other in zip(params, others, strict=True):
+            other.data = p.numpy().copy()
+        again.load_state_dict(made.state_dict())
+        if trained(others, again, 2) != trained(params, made, 2):
+            raise UsageError(
+                f"{type(made).__name__} does not go on from its own state_dict(): "
+                "what it keeps outside of `state` is lost"
+            )
+    return make(tiny())
 
 
 def _is_number(value: Any) -> bool:

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 import numpy
 
 from benchmarks import UsageError, net, options, parallel, report, style
-from benchmarks.entrants import Entrant, entrant, entrants, explain, path_of
+from benchmarks.entrants import Entrant, entrant, entrants, explain, named, path_of
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -99,7 +99,7 @@ def main(argv: Sequence[str]) -> int:
     """Run it. Returns 0, or 1 if a run failed."""
     asked = _parser().parse_args(argv)
     settings = _settings(asked)
-    chosen = entrants([*options.split([asked.optimizers]), *asked.optimizer])
+    chosen = entrants([*named(options.split([asked.optimizers]), RUNS), *asked.optimizer])
     tasks = _tasks(chosen, settings, dict(asked.lr))
     folder = report.results_folder(asked.results, "mnist.json", "mnist.png")
     _check_data(settings, asked.download)
@@ -119,7 +119,12 @@ def main(argv: Sequence[str]) -> int:
 def _parser() -> options.Parser:
     usual = net.Settings()
     parser = options.Parser("mnist", "The notebook's comparison of optimizers on MNIST, its figures beside ours.")
-    parser.add_argument("--optimizers", default=",".join(RUNS), metavar="NAME,...", help="(default: %(default)s)")
+    parser.add_argument(
+        "--optimizers",
+        default="notebook",
+        metavar="NAME,...",
+        help=f"names, notebook ({', '.join(RUNS)}), or all (default: %(default)s)",
+    )
     parser.add_own_optimizer()
     parser.add_named("--lr", options.rate, "RATE", "another learning rate for one of them")
     parser.add_seed()

@@ -5,7 +5,9 @@ from __future__ import annotations
 import functools
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import datasets
@@ -142,7 +144,8 @@ def train(make: Callable[[Any], Optimizer], settings: Settings, tick: Callable[[
     for iteration, loss in steps(model, optimizer, loader, settings.iterations):
         losses.append(loss)  # an array: asking for its value would make a GPU wait
         if iteration in points:
-            figures.append((iteration, float(loss), accuracy(model, test_loader)))
+            with testing(optimizer):
+                figures.append((iteration, float(loss), accuracy(model, test_loader)))
         if tick is not None and (iteration % 50 == 0 or iteration == settings.iterations):
             tick(iteration)
     return Run(lr, [float(loss) for loss in losses], figures, time.perf_counter() - start)
@@ -156,11 +159,42 @@ def steps(model: nn.Module, optimizer: Optimizer, loader: DataLoader, iterations
     """
     criterion = nn.CrossEntropyLoss()
     for iteration, (images, labels) in zip(range(1, iterations + 1), _forever(loader), strict=False):
+        yield iteration, step(optimizer, partial(_loss, model, criterion, images, labels))
+
+
+def _loss(model: nn.Module, criterion: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
+    return criterion(model(images), labels)
+
+
+def step(optimizer: Optimizer, loss: Callable[[], Tensor]) -> Array:
+    """One step of `optimizer` on what `loss` computes; returns the (first) loss.
+
+    An optimizer that needs the gradient more than once is given the closure that computes it.
+    """
+    losses: list[Tensor] = []
+
+    def closure() -> Tensor:
         optimizer.zero_grad()
-        loss = criterion(model(images), labels)
-        loss.backward()
+        losses.append(loss())
+        losses[-1].backward()
+        return losses[-1]
+
+    if optimizer.needs_closure:
+        optimizer.step(closure)
+    else:
+        closure()
         optimizer.step()
-        yield iteration, loss.data
+    return losses[0].data
+
+
+@contextmanager
+def testing(optimizer: Optimizer) -> Iterator[None]:
+    """Test inside with the weights that `optimizer` would have tested, and train on with its own."""
+    optimizer.eval()
+    try:
+        yield
+    finally:
+        optimizer.train()
 
 
 def _forever(loader: DataLoader) -> Iterator[Any]:

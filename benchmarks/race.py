@@ -6,19 +6,30 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy
 from numpy import ndarray
 
 import minigrad
+from benchmarks import UsageError
 from benchmarks.entrants import Entrant, blamed
 from benchmarks.landscapes import Surface, crossing
 from minigrad.optim import Optimizer
 from minigrad.tensor import Tensor
 
-RELATIVES = {"adamw": "adam", "adamax": "adam", "lookahead": "adam", "ranger": "radam"}
+RELATIVES = {
+    **dict.fromkeys(
+        ("adamw", "adamax", "lookahead", "amsgrad", "nadam", "lion", "lamb", "ema", "schedulefree"), "adam"
+    ),
+    "ranger": "radam",
+    "sam": "sgd",
+}
 """Who races at the rate of another, when a surface has none of its own for it."""
+
+NO_RACERS = {"muon": "it makes matrices orthogonal, and a surface has only two numbers"}
+"""Who cannot race, and why."""
 
 SYMBOLS = {
     "momentum": "μ",
@@ -121,7 +132,7 @@ def run(
     with numpy.errstate(all="ignore"):  # who diverges, overflows
         log.note(x, y, _slope(surface, x, y), optimizer)
         while len(log.path) <= steps and not log.fate:
-            _step(entrant, optimizer)
+            _step(entrant, optimizer, partial(_slope, surface, x, y))
             if surface.contains((x.item(), y.item())):
                 log.note(x, y, _slope(surface, x, y), optimizer)
             if not _still_there(surface, x, y, log):
@@ -184,6 +195,8 @@ def _blamed(entrant: Entrant) -> AbstractContextManager[None]:
 
 
 def _made(entrant: Entrant, params: list[Tensor], given: Mapping[str, Any]) -> Optimizer:
+    if entrant.name in NO_RACERS:
+        raise UsageError(f"{entrant.name} cannot race on a surface: {NO_RACERS[entrant.name]}")
     with blamed(entrant.spec, f"{entrant.spec} does not take {dict(given)}:" if given else ""):
         return entrant.make(params, **given)
 
@@ -197,9 +210,9 @@ def _slope(surface: Surface, x: Tensor, y: Tensor) -> float:
     return float(f)
 
 
-def _step(entrant: Entrant, optimizer: Optimizer) -> None:
+def _step(entrant: Entrant, optimizer: Optimizer, slope: Callable[[], float]) -> None:
     with _blamed(entrant):
-        optimizer.step()
+        optimizer.step(*([slope] if optimizer.needs_closure else []))
 
 
 def _still_there(surface: Surface, x: Tensor, y: Tensor, log: _Log) -> bool:

@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from benchmarks import UsageError, net, options, report, standings, style
-from benchmarks.entrants import ENTRANTS, Entrant, entrants
+from benchmarks.entrants import ENTRANTS, Entrant, entrants, named
 from benchmarks.fleet import CLUSTER_HELP, Fleet, Result
 from benchmarks.journal import Journal
 from benchmarks.standings import SCHEDULED, Outcome, Score
@@ -100,7 +100,9 @@ def _parser() -> options.Parser:
         "--seeds", type=options.positive, default=10, help="0 to N - 1 (default: %(default)s)", metavar="N"
     )
     parser.add_argument(
-        "--optimizers", metavar="NAME,...", help="(default: all, and the notebook's cell 14 on its track)"
+        "--optimizers",
+        metavar="NAME,...",
+        help="names, notebook or all (default: notebook, on its track with its cell 14)",
     )
     parser.add_own_optimizer()
     parser.add_argument(
@@ -143,7 +145,9 @@ def _chosen(asked: Namespace) -> list[Entrant]:
     asked.jobs = options.jobs_for(asked.jobs, "numpy")
     asked.tuning_iterations = asked.tuning_iterations or asked.iterations
     usual = [*ENTRANTS, "cell14"] if asked.track == "notebook" else list(ENTRANTS)
-    chosen = entrants([*(usual if asked.optimizers is None else options.split([asked.optimizers])), *asked.optimizer])
+    chosen = entrants(
+        [*(usual if asked.optimizers is None else named(options.split([asked.optimizers]))), *asked.optimizer]
+    )
     if not chosen:
         raise UsageError("no optimizer is to run: name some with --optimizers or --optimizer")
     if not 2 <= asked.seeds <= MOST_SEEDS:

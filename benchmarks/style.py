@@ -29,6 +29,7 @@ SOLID: Dash = "-"
 DASHED: Dash = (0, (4, 1.5))
 DOTTED: Dash = (0, (1.2, 1.2))
 DASH_DOT: Dash = (0, (6, 1.5, 1.2, 1.5))
+LONG_DASHED: Dash = (0, (9, 2.5))
 
 
 class Look(NamedTuple):
@@ -53,6 +54,14 @@ LOOKS = {
     "cell14": Look(ORANGE, DASHED),
     "lookahead": Look(SKY, SOLID),
     "ranger": Look(SKY, DASHED),
+    "amsgrad": Look(PURPLE, DASH_DOT),
+    "nadam": Look(PURPLE, LONG_DASHED),
+    "lion": Look(BLUE, DASHED),
+    "lamb": Look(ORANGE, DOTTED),
+    "muon": Look(VERMILLION, DASH_DOT),
+    "sam": Look(BLUE, DOTTED),
+    "ema": Look(SKY, DASH_DOT),
+    "schedulefree": Look(GREEN, DASH_DOT),
 }
 """The look of each built-in optimizer (by its name in `benchmarks.entrants`), the same in every picture."""
 

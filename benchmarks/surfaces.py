@@ -24,9 +24,9 @@ from typing import TYPE_CHECKING
 from numpy import ndarray
 
 from benchmarks import UsageError, options, parallel, report
-from benchmarks.entrants import Entrant, entrant_name, entrants, path_of
+from benchmarks.entrants import Entrant, entrant_name, entrants, named, path_of
 from benchmarks.landscapes import RACES, Surface, prepared, surface
-from benchmarks.race import Run, race, summary
+from benchmarks.race import NO_RACERS, Run, race, summary
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -257,7 +257,7 @@ def _tasks(asked: Namespace, folder: Path) -> list[Task]:
     }
     tasks = []
     if asked.inside is None:
-        racers = (*options.split([asked.optimizers]), *asked.optimizer)
+        racers = (*racing(options.split([asked.optimizers])), *asked.optimizer)
         tasks += [Task(name, steps=asked.steps, optimizers=racers, **common) for name in asked.surface or RACES]
     if asked.inside is not None or asked.surface is None:
         names = INSIDE if asked.inside is None else tuple(options.split([asked.inside]))
@@ -277,6 +277,12 @@ def _tasks(asked: Namespace, folder: Path) -> list[Task]:
     for task in tasks:
         _check(entrants(task.optimizers), asked.lr if task.rates else ())
     return tasks
+
+
+def racing(specs: Iterable[str]) -> list[str]:
+    """The names of who races; of a whole set only those that can."""
+    specs = list(specs)
+    return [name for name in named(specs) if name in specs or name not in NO_RACERS]
 
 
 def _check(chosen: list[Entrant], rates: Iterable[tuple[str, float]]) -> None:

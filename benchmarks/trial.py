@@ -169,7 +169,7 @@ def run(trial: Trial) -> dict[str, Any]:
     shift([weight.data for weight in model.parameters()])
     optimizer = _optimizer(trial, model.parameters())
     loader = DataLoader(train, trial.batch_size, shuffle=True)
-    course = Course(trial, model, test)
+    course = Course(trial, model, optimizer, test)
     with numpy.errstate(all="ignore"):  # a run that diverges shows that by its figures
         for iteration, loss in net.steps(model, optimizer, loader, trial.iterations):
             if not math.isfinite(loss):
@@ -195,6 +195,7 @@ class Course:
 
     trial: Trial
     model: nn.Module
+    optimizer: Optimizer
     test: ImageDataset
     losses: dict[int, float] = field(default_factory=dict)
     accuracies: dict[int, float] = field(default_factory=dict)
@@ -224,12 +225,12 @@ class Course:
             self.trace.append(loss)
         seen = 0.0
         if iteration in self.points:
-            self.final = measured(self.model, self.test)
+            self.final = self.tested(self.test)
             self.losses[iteration], self.accuracies[iteration] = loss, self.final.accuracy
             seen = self.final.accuracy
         elif self.trial.watch and iteration % self.trial.watch == 0 and self.reached is None:
             with undrawn():
-                seen = measured(self.model, self.test, least=TARGET).accuracy
+                seen = self.tested(self.test, TARGET).accuracy
         if seen >= TARGET and self.reached is None:
             self.reached, self.to_target = iteration, so_far
         self.testing += self.seconds() - so_far
@@ -238,8 +239,13 @@ class Course:
         """After the last iteration: test on the images that are kept for it, if there are such."""
         so_far = self.seconds()
         if once is not None or self.trial.iterations not in self.losses:
-            self.final = measured(self.model, once or self.test)
+            self.final = self.tested(once or self.test)
         self.testing += self.seconds() - so_far
+
+    def tested(self, images: ImageDataset, least: float = 0.0) -> Test:
+        """As `measured`, of the weights that the optimizer would have tested."""
+        with net.testing(self.optimizer):
+            return measured(self.model, images, least)
 
     def result(self) -> dict[str, Any]:
         """What `run` returns."""

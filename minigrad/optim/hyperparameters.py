@@ -116,10 +116,8 @@ def describe(kind: type, base: type, vectors: tuple[str, ...], common: Mapping[s
             default = inspect.Parameter.empty if value is REQUIRED else value
             parameters.append(inspect.Parameter(name, place, default=default, annotation=note))
         kind.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-    if "__doc__" not in vars(kind) or kind.__doc__ is None:
-        page = sys.modules[kind.__module__]
-        if kind.__module__.startswith(__package__ + "."):
-            kind.__doc__ = page.__doc__
+    if vars(kind).get("__doc__") is None and kind.__module__.startswith(f"{__package__}."):
+        kind.__doc__ = sys.modules[kind.__module__].__doc__
 
 
 def checked(owner: str, name: str, value: Any, ranges: Mapping[str, Range]) -> Any:

@@ -9,7 +9,7 @@ decomposition is U S V^T. A few steps of a Newton-Schulz iteration, matrix produ
     theta <- theta - lr weight_decay theta
     theta <- theta - lr sqrt(max(1, rows / columns)) orthogonal(u)
 
-    orthogonal(u): X <- u / |u|; ns_steps times: A = X X^T, X <- a X + (b A + c A A) X
+    orthogonal(u): X <- u / max(|u|, 1e-7); ns_steps times: A = X X^T, X <- a X + (b A + c A A) X
     with a, b, c = 3.4445, -4.7750, 2.0315
 
 Source: K. Jordan et al., "Muon: an optimizer for hidden layers in neural networks", 2024.
@@ -26,7 +26,7 @@ from __future__ import annotations
 
 import math
 
-from numpy import sqrt
+from numpy import maximum, sqrt
 
 from minigrad.backend import Array
 from minigrad.optim.hyperparameters import FRACTION, POSITIVE_INTEGER
@@ -72,7 +72,7 @@ def orthogonal(u: Array, steps: int) -> Array:
     """Nearly U V^T, where u (rows, columns) is U S V^T: all singular values are brought to between 0.7 and 1.2."""
     a, b, c = 3.4445, -4.7750, 2.0315
     wide = u.T if u.shape[0] > u.shape[1] else u  # so that X X^T is the smaller product
-    X = wide / (sqrt((wide**2).sum()) + 1e-7 * (not wide.any()))
+    X = wide / maximum(sqrt((wide**2).sum()), 1e-7)
     for _ in range(steps):
         A = X @ X.T
         X = a * X + (b * A + c * A @ A) @ X

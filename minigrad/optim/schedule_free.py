@@ -22,16 +22,21 @@ tests/test_rules.py and tests/test_references.py.
 
 from __future__ import annotations
 
+import math
+
 from numpy import sqrt
 
 from minigrad.backend import Array
-from minigrad.optim.hyperparameters import AT_LEAST_0, BETAS, COUNT
+from minigrad.optim.hyperparameters import AT_LEAST_0, COUNT, Range
 from minigrad.optim.optimizer import Optimizer
+
+ABOVE_0 = Range(math.nextafter(0, 1), math.nextafter(1, 0), "above 0 and below 1", numbers=2)
+"""With beta1 = 0 theta is z, and x could not be found from them."""
 
 
 class ScheduleFreeAdamW(Optimizer):
     state = ("z", "v")
-    ranges = {"betas": BETAS, "eps": AT_LEAST_0, "warmup_steps": COUNT}
+    ranges = {"betas": ABOVE_0, "eps": AT_LEAST_0, "warmup_steps": COUNT}
 
     def rule(
         self,
@@ -62,8 +67,7 @@ class ScheduleFreeAdamW(Optimizer):
     def averaged(self, theta: Array, z: Array, v: Array, *, betas: tuple[float, float]) -> None:
         """The average x, which y and z determine."""
         beta1 = betas[0]
-        if beta1:
-            theta[:] = (theta - (1 - beta1) * z) / beta1
+        theta[:] = (theta - (1 - beta1) * z) / beta1
 
 
 def warmed(t: int, steps: int) -> float:
