@@ -6,11 +6,14 @@ again are taken from there, so that a run that was stopped, in whatever way, goe
 
 from __future__ import annotations
 
+import logging
 import os
+import socket
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Self
+from urllib.parse import urlsplit
 
 from benchmarks import UsageError, parallel
 from benchmarks.entrants import explain, path_of
@@ -61,7 +64,7 @@ class Fleet:
         self.journal = journal
         self.out = out
         self.failed: dict[Trial, str] = {}
-        self._client = _connect(dask) if dask else None
+        self._client = _connect(dask) if dask is not None else None
         self.jobs = sum(self._client.nthreads().values()) if self._client else jobs
         if self._client:
             for warning in _warnings(self._client):
@@ -206,7 +209,9 @@ def _connect(address: str) -> Any:
     except ImportError:
         raise UsageError("--dask needs Dask's distributed: python -m pip install -e '.[cluster]'") from None
     try:
-        client = Client(address, timeout=10, set_as_default=False)
+        _knock(address)
+        with _quiet("distributed"):  # which prints a traceback of its own, too
+            client = Client(address, timeout=10, set_as_default=False)
     except (OSError, ValueError) as error:
         raise UsageError(f"no Dask scheduler answers at {address}: {error}") from None
     try:
@@ -215,6 +220,34 @@ def _connect(address: str) -> Any:
         client.close()
         raise UsageError(f"the Dask scheduler at {address} has no workers: start them as --help says") from None
     return client
+
+
+def _knock(address: str) -> None:
+    """Look whether anybody listens at an address such as tcp://localhost:8786.
+
+    Raises:
+        ValueError: it is none.
+        OSError: nobody does.
+    """
+    parts = urlsplit(address)
+    if parts.scheme not in ("tcp", "tls", "ws", "wss") or not parts.hostname or not parts.port:
+        raise ValueError("it must be of the form tcp://HOST:PORT")
+    try:
+        socket.create_connection((parts.hostname, parts.port), timeout=10).close()
+    except UnicodeError:
+        raise ValueError("it has no name of a machine") from None
+
+
+@contextmanager
+def _quiet(name: str) -> Iterator[None]:
+    """Nothing of what is logged under that name is shown."""
+    logger = logging.getLogger(name)
+    before = logger.level
+    logger.setLevel(logging.CRITICAL + 1)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
 
 
 def _warnings(client: Any) -> Iterator[str]:

@@ -52,8 +52,11 @@ class Died:
 
     def at(self, file: str) -> str:
         """The same, with the line of `file`, if it is known."""
-        line = next((f" (line {line})" for path, line in self.places if path == file), "")
-        return f"{self}{line}"
+        return f"{self}{self.line_in(file)}"
+
+    def line_in(self, file: str) -> str:
+        """(line 3), or nothing if it is not known."""
+        return next((f" (line {line})" for path, line in self.places if path == file), "")
 
 
 _in_worker = False
@@ -173,6 +176,9 @@ def _open_streams() -> None:
             setattr(sys, name, os.fdopen(number, "w", closefd=False, errors="backslashreplace"))
 
 
+MARK = "Ended by: "
+"""What the line begins with that says how a process has ended, if `faulthandler` has none for it."""
+
 _words: IO[str] | None = None
 
 
@@ -206,7 +212,7 @@ def _watch_exits() -> None:
 
 def _note(how: str) -> None:
     if _words is not None:
-        print(how, file=_words, flush=True)
+        print(f"{MARK}{how}", file=_words, flush=True)
         faulthandler.dump_traceback(_words, all_threads=False)
 
 
@@ -219,7 +225,8 @@ def died(words: str) -> Died | None:
     """What a process that had been told to `leave_word` has left; None if that is nothing."""
     if not words.strip():
         return None
-    how = words.strip().splitlines()[0].removeprefix("Fatal Python error: ")
+    marked = re.search(f"^(?:Fatal Python error: |{MARK})(.*)", words, re.MULTILINE)
+    how = marked[1] if marked else words.strip().splitlines()[0]
     places = re.findall(r'^  File "(.*)", line (\d+)', words, re.MULTILINE)
     return Died(how, tuple((file, int(line)) for file, line in places))
 

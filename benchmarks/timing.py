@@ -26,6 +26,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
+from benchmarks import parallel
+from benchmarks.entrants import explain, path_of
 from benchmarks.peers import PEERS, Rule, Run, Work
 
 if TYPE_CHECKING:
@@ -117,6 +119,12 @@ class Task:
     first: int = 1
     rare: bool = False
 
+    @property
+    def process(self) -> tuple[str, int, str]:
+        """Which process does it: a learner's optimizer has one to itself, since it may take the process along."""
+        spec = str(self.arguments.get("rule", {}).get("spec", ""))
+        return self.peer, self.threads, spec if ".py:" in spec else ""
+
 
 @dataclass
 class Outcome:
@@ -150,8 +158,9 @@ def surroundings(threads: int) -> dict[str, str]:
 class Worker:
     """A process for one library and one number of threads. `close` it, or use it in a ``with`` block."""
 
-    def __init__(self, peer: str, threads: int, folder: Path) -> None:
-        self.name = f"{peer}, {threads} thread{'s' * (threads > 1)}"
+    def __init__(self, peer: str, threads: int, folder: Path, own: str = "") -> None:
+        self.name = own or f"{peer}, {threads} thread{'s' * (threads > 1)}"
+        self._file = path_of(own) if own else ""
         self._complaints: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 (closed by close)
         self._process = subprocess.Popen(
             [sys.executable, "-m", "benchmarks.timing", peer, str(threads), str(folder)],
@@ -160,6 +169,7 @@ class Worker:
             stderr=self._complaints,
             env=surroundings(threads),
             text=True,
+            start_new_session=True,  # Ctrl-C is for the process that asks
         )
 
     def ask(self, question: str, **arguments: Any) -> Any:
@@ -177,19 +187,32 @@ class Worker:
             line = ""
         if not line:
             raise WorkerError(f"{self.name}: the process has ended{self._last_words()}")
-        answer = json.loads(line)
+        try:
+            answer = json.loads(line)
+        except ValueError:  # not our answer
+            raise WorkerError(f"{self.name}: what came from the process is no answer") from None
         if "error" in answer:
             raise WorkerError(f"{self.name}: {answer['error']}")
         return answer["result"]
 
+    def kill(self) -> None:
+        """End the process whatever it does; who waits for its answer is told so."""
+        self._process.kill()
+
     def _last_words(self) -> str:
         status = self._process.wait()
         self._complaints.seek(0)
-        lines = self._complaints.read().decode(errors="replace").strip().splitlines()
+        words = self._complaints.read().decode(errors="replace")
+        found = parallel.died(words)
+        if found is not None and found.places:
+            return f": {found.how}{found.line_in(self._file)}"
+        lines = words.strip().splitlines()
         return f" with status {status}" + (f": {lines[-1]}" if lines else "")
 
-    def close(self) -> None:
-        """End the process: it ends by itself when its pipe is closed."""
+    def close(self, at_once: bool = False) -> None:
+        """End the process: it ends by itself when its pipe is closed, unless it is to end `at_once`."""
+        if at_once:
+            self._process.kill()
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         with suppress(BrokenPipeError):
@@ -228,20 +251,24 @@ class Workplace:
         self.rounds = rounds
         self.seconds = seconds
         self.out = out
-        self._workers: dict[tuple[str, int], Worker] = {}
+        self._workers: dict[tuple[str, int, str], Worker] = {}
 
-    def worker(self, peer: str, threads: int) -> Worker:
-        """The process for that library and number of threads."""
-        if (peer, threads) not in self._workers:
-            self._workers[peer, threads] = Worker(peer, threads, self.folder)
-        return self._workers[peer, threads]
+    def worker(self, peer: str, threads: int, own: str = "") -> Worker:
+        """The process for that library and number of threads, and for a learner's `own` optimizer."""
+        if (peer, threads, own) not in self._workers:
+            self._workers[peer, threads, own] = Worker(peer, threads, self.folder, own)
+        return self._workers[peer, threads, own]
 
     def __enter__(self) -> Workplace:
         return self
 
     def __exit__(self, *exception: object) -> None:
+        self.close(at_once=exception[0] is not None)
+
+    def close(self, at_once: bool = False) -> None:
+        """End all processes."""
         for worker in self._workers.values():
-            worker.close()
+            worker.close(at_once)
         self._workers.clear()
 
     def measure(self, tasks: Sequence[Task], title: str, rounds: int | None = None) -> list[Outcome]:
@@ -258,14 +285,14 @@ class Workplace:
         for number, outcome in enumerate(outcomes):
             with suppress(WorkerError):  # it may have ended meanwhile
                 if outcome.error is None:
-                    self.worker(outcome.task.peer, outcome.task.threads).ask("forget", key=number)
+                    self.worker(*outcome.task.process).ask("forget", key=number)
         return outcomes
 
     def _prepare(self, outcomes: Sequence[Outcome], tick: Tick) -> None:
         """Have everything prepared: in several processes at a time, since nothing is timed yet."""
-        by_process: dict[tuple[str, int], list[tuple[int, Outcome]]] = {}
+        by_process: dict[tuple[str, int, str], list[tuple[int, Outcome]]] = {}
         for number, outcome in enumerate(outcomes):
-            by_process.setdefault((outcome.task.peer, outcome.task.threads), []).append((number, outcome))
+            by_process.setdefault(outcome.task.process, []).append((number, outcome))
 
         def prepare(worker: Worker, numbered: Sequence[tuple[int, Outcome]]) -> None:
             for number, outcome in numbered:
@@ -279,8 +306,13 @@ class Workplace:
 
         started = [(self.worker(*process), numbered) for process, numbered in by_process.items()]
         with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
-            for done in [pool.submit(prepare, *each) for each in started]:
-                done.result()
+            try:
+                for done in [pool.submit(prepare, *each) for each in started]:
+                    done.result()
+            except BaseException:  # Ctrl-C, while somebody waits for an answer that may never come
+                for worker, _ in started:
+                    worker.kill()
+                raise
 
     def _interleave(self, outcomes: Sequence[Outcome], rounds: int, tick: Tick) -> None:
         """Round by round, to and fro through the processes, so that nobody always comes after the same one."""
@@ -292,11 +324,11 @@ class Workplace:
                 if task.rare and i % RARELY:
                     continue
                 if outcome.error is None:
-                    if last is not None and last.threads > 1 and (last.peer, last.threads) != (task.peer, task.threads):
+                    if last is not None and last.threads > 1 and last.process != task.process:
                         time.sleep(REST)
                     last = task
                     try:
-                        answer = self.worker(task.peer, task.threads).ask("round", key=number, seconds=self.seconds)
+                        answer = self.worker(*task.process).ask("round", key=number, seconds=self.seconds)
                         outcome.samples.append(Sample(*answer))
                     except WorkerError as error:
                         outcome.error = str(error)
@@ -325,6 +357,7 @@ class Bench:
     def __init__(self, peer: str, threads: int, folder: Path) -> None:
         self.peer = PEERS[peer](threads)
         self.folder = folder
+        self.spec = ""
         self._work: Work | None = None
         self._runs: dict[int, tuple[Run, int]] = {}
         self._counts: dict[int, int] = {}  # how often each is done in a round, once that is known
@@ -342,6 +375,7 @@ class Bench:
         """Make something that can be repeated (see `Task`), do it `first` times, and tell what that returned."""
         if "rule" in arguments:
             arguments["rule"] = Rule(**arguments["rule"])
+            self.spec = arguments["rule"].spec
         if what == "training":
             shape = [arguments.pop(name) for name in ("hidden", "batch") if name in arguments]
             arguments["work"] = self.work.reshaped(*shape) if shape else self.work
@@ -433,8 +467,8 @@ def serve(bench: Bench, questions: IO[str], answers: IO[str]) -> None:
         question, arguments = json.loads(line)
         try:
             answer = {"result": getattr(bench, question)(**arguments)}
-        except Exception as error:
-            answer = {"error": f"{type(error).__name__}: {error}"}
+        except BaseException as error:  # a learner's rule may do anything
+            answer = {"error": explain(error, bench.spec)}
         print(json.dumps(answer), file=answers, flush=True)
 
 
@@ -443,6 +477,9 @@ def main(argv: Sequence[str]) -> int:
     peer, threads, folder = argv
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "w")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    parallel.be_worker()
+    parallel.end_with(os.getppid())
+    parallel.leave_word(os.fdopen(os.dup(sys.stderr.fileno()), "w"))
     with answers:
         serve(Bench(peer, int(threads), Path(folder)), sys.stdin, answers)
     return 0
