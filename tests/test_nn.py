@@ -734,6 +734,13 @@ def test_dropout_drops_that_part_and_scales_the_rest(p: float) -> None:
     assert abs(np.corrcoef(kept[:-1], kept[1:])[0, 1]) < 5 / math.sqrt(n)
 
 
+def test_dropout_drops_half_unless_told_otherwise() -> None:
+    for drop in (functional.dropout, nn.Dropout()):
+        y = drop(minigrad.ones(10_000)).data
+        assert set(y.tolist()) == {0.0, 2.0}
+        assert 0.47 < (y == 0).mean() < 0.53
+
+
 def test_dropout_does_nothing_in_evaluation() -> None:
     layer, x = nn.Dropout(0.9), minigrad.rand(100)
     assert layer.eval()(x) is x

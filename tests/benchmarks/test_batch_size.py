@@ -8,6 +8,7 @@ import tracemalloc
 
 import numpy
 import pytest
+from picture_tools import assert_png, labels
 
 import minigrad
 from benchmarks import batch_size, net
@@ -153,7 +154,7 @@ def test_table_json_and_picture(tmp_path, capsys):
         else:
             assert row[7] == f"{by_images[700][4]:.2f}"
     assert stored["columns"] == ["steps", "images", "seconds", "loss", "accuracy"]
-    assert (tmp_path / "batch_size.png").read_bytes()[:4] == b"\x89PNG"
+    assert_png(tmp_path / "batch_size.png", (1800, 1260))
     assert str(tmp_path / "batch_size.json") in told
 
 
@@ -168,6 +169,14 @@ def test_the_picture_has_three_lines_in_four_panels():
         [[100, 50.0], [200, 80.0]],
         [[0.5, 50.0], [1.5, 80.0]],
     ]
+    for axes in fig.axes:
+        assert [line.get_color() for line in axes.get_lines()] == [one.color for one in DESCENTS]
+    loss, _, accuracy, last = fig.axes
+    assert [axes.get_xscale() for axes in fig.axes] == ["log"] * 4
+    assert (loss.get_yscale(), accuracy.get_yscale()) == ("log", "linear")
+    assert (loss.get_title("left"), accuracy.get_title("left")) == ("Test loss", "Test accuracy, percent")
+    assert (accuracy.get_xlabel(), last.get_xlabel()) == ("images seen", "seconds of training")
+    assert labels(last.get_legend().get_texts()) == [one.label for one in DESCENTS]
 
 
 @pytest.mark.parametrize(

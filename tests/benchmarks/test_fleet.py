@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import json
 import os
-import random
-import signal
 import subprocess
 import sys
-import time
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from process_tools import wait_until
 
 from benchmarks import UsageError, fleet, trial
 from benchmarks.fleet import Fleet
@@ -62,21 +60,62 @@ def test_two_processes_give_the_same_bits(tmp_path):
     assert len({result["loss"] for result in results[0]}) == len(trials)
 
 
-def test_killed_at_random_moments_it_goes_on_and_gives_the_same_bits(uninterrupted, tmp_path):
-    journal, moments = tmp_path / "trials.jsonl", random.Random(4)
-    for aim in (1, 4):
-        run = subprocess.Popen(command(tmp_path, "--jobs", "1"), cwd=ROOT, stdout=subprocess.DEVNULL)
-        until = time.monotonic() + 60
-        while lines(journal) < aim and run.poll() is None and time.monotonic() < until:
-            time.sleep(0.002)
-        time.sleep(moments.uniform(0, 0.05))
-        run.send_signal(signal.SIGKILL)
-        assert run.wait() == -signal.SIGKILL, "it was done before it could be killed"
-        assert aim <= lines(journal) <= TRAININGS
-    kept = lines(journal)
-    record, told = finished(tmp_path, "--jobs", "1")
+HELD = """
+import os
+import time
+from pathlib import Path
+
+from minigrad.optim import Optimizer
+
+
+def done():
+    journal = Path(os.environ["JOURNAL"])
+    return journal.read_bytes().count(b"\\n") if journal.exists() else 0
+
+
+class Held(Optimizer):
+    def rule(self, theta, g, *, lr=0.1, t):
+        if t == 20 and done() == int(os.environ.get("HOLD_AT", -1)):
+            Path(os.environ["HOLDS"]).touch()
+            while True:
+                time.sleep(1)
+        theta -= lr * g
+
+
+class Marks(Optimizer):
+    def rule(self, theta, g, *, lr=0.1):
+        Path(os.environ["HOLDS"], str(os.getpid())).touch()
+        theta -= lr * g
+"""
+"""One that waits in the middle of a training to be killed, once the journal has so many lines; and one that marks
+which process trains."""
+
+
+def test_killed_in_the_middle_of_a_training_it_goes_on_and_gives_the_same_bits(tmp_path, monkeypatch):
+    own, results, holds = tmp_path / "held.py", tmp_path / "results", tmp_path / "holds"
+    own.write_text(HELD)
+    journal = results / "trials.jsonl"
+    arguments = ("--jobs", "1", "--optimizers", "momentum", "--optimizer", f"{own}:Held")
+    monkeypatch.setenv("JOURNAL", str(journal))
+    uninterrupted, told = finished(tmp_path / "other", *arguments)
+    assert f"{TRAININGS} trainings\n" in told
+    for kept in (2, 5):  # Momentum with and without a schedule, and then Held, seed by seed
+        started = subprocess.Popen(
+            command(results, *arguments),
+            cwd=ROOT,
+            env={**os.environ, "HOLD_AT": str(kept), "HOLDS": str(holds)},
+            stdout=subprocess.DEVNULL,
+        )
+        try:
+            wait_until(holds.exists, started)
+        finally:
+            started.kill()
+            started.wait()
+        holds.unlink()
+        assert lines(journal) == kept  # nothing that was done is lost, and nothing else is there
+    record, told = finished(results, *arguments)
     assert record == uninterrupted
-    assert f"{TRAININGS} trainings, {kept} of them kept" in told
+    assert f"{TRAININGS} trainings, 5 of them kept" in told
     assert lines(journal) == TRAININGS
 
 
@@ -86,36 +125,27 @@ def lines(journal):
 
 def test_killing_it_ends_its_processes_too(tmp_path):
     """They would go on training for nobody."""
-    more = ("--jobs", "2", "--iterations", "100000")
-    run = subprocess.Popen(command(tmp_path, *more), cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    own, marks = tmp_path / "held.py", tmp_path / "marks"
+    own.write_text(HELD)
+    marks.mkdir()
+    more = ("--jobs", "2", "--iterations", "1000000", "--optimizers", f"{own}:Marks")
+    started = subprocess.Popen(
+        command(tmp_path / "results", *more),
+        cwd=ROOT,
+        env={**os.environ, "HOLDS": str(marks)},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    orphans = []
     try:
-        until = time.monotonic() + 60
-        while len(workers(run.pid)) < 2 and time.monotonic() < until:
-            time.sleep(0.05)
-        orphans = workers(run.pid)
-        assert len(orphans) == 2
-        time.sleep(1.5)
+        wait_until(lambda: len(list(marks.iterdir())) == 2, started)
+        orphans = [int(mark.name) for mark in marks.iterdir()]
+        assert started.pid not in orphans
+        assert all(map(running, orphans))
     finally:
-        run.kill()
-        run.wait()
-    until = time.monotonic() + 10
-    while any(map(running, orphans)) and time.monotonic() < until:
-        time.sleep(0.05)
-    assert not any(map(running, orphans))
-
-
-def workers(parent):
-    """The joblib workers among the children of a process."""
-    found = []
-    for status in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            ppid = int(status.read_text().rpartition(")")[2].split()[1])
-            line = status.with_name("cmdline").read_bytes()
-        except OSError:
-            continue
-        if ppid == parent and b"popen_loky" in line:
-            found.append(int(status.parent.name))
-    return found
+        started.kill()
+        started.wait()
+    wait_until(lambda: not any(map(running, orphans)))
 
 
 def running(pid):
@@ -172,9 +202,7 @@ def cluster(folder, threshold="67108864"):
         for start in starts
     ]
     try:
-        until = time.monotonic() + 60
-        while not file.exists() and time.monotonic() < until:
-            time.sleep(0.05)
+        wait_until(file.exists, started[0])
         yield json.loads(file.read_text())["address"]
     finally:
         for process in reversed(started):

@@ -519,6 +519,7 @@ def test_only_ensembles_that_leave_a_figure_outside_are_widened(monkeypatch):
         def run(self, trials, title):
             trials = list(trials)
             asked.append([(trial.optimizer, trial.member) for trial in trials])
+            assert {(t.often, t.iterations, t.trace) for t in trials} == {(7, 500, replay.TRACE)}
             loss = {"sgd": notebook()["sgd"].figures[500][0], "adam": 9.0}
             return {
                 t: {
@@ -530,13 +531,13 @@ def test_only_ensembles_that_leave_a_figure_outside_are_widened(monkeypatch):
             }
 
     chosen = [entrant("sgd"), entrant("adam")]
-    grown = replay.grow(Fleet(), chosen, Namespace(members=2, widen=4, iterations=500, often=0))
+    grown = replay.grow(Fleet(), chosen, Namespace(members=2, widen=4, iterations=500, often=7))
     assert asked[0] == [("sgd", 0), ("adam", 0), ("sgd", 1), ("adam", 1)]
     assert [len(each.results) for each in grown] == [2, 4]
     assert asked[1] == [("sgd", 0), ("adam", 0), ("sgd", 1), ("adam", 1), ("adam", 2), ("adam", 3)]
     for widen in (None, 1, 2):  # no wider than they are
         asked.clear()
-        grown = replay.grow(Fleet(), chosen, Namespace(members=2, widen=widen, iterations=500, often=0))
+        grown = replay.grow(Fleet(), chosen, Namespace(members=2, widen=widen, iterations=500, often=7))
         assert [len(each.results) for each in grown] == [2, 2]
         assert len(asked) == 1
 
@@ -546,7 +547,11 @@ def test_only_ensembles_that_leave_a_figure_outside_are_widened(monkeypatch):
     [
         (["--optimizers", "ranger"], "the notebook did not run ranger"),
         (["--iterations", "499"], "first figure is that of 500"),
-        (["--members", "0"], "must be a whole number from 1 on"),
+        *(
+            ([option, value], f"argument {option}: must be a whole number from 1 on, not '{value}'")
+            for option in ("--members", "--widen", "--often", "--iterations", "--jobs")
+            for value in ("0", "1.5", "many")
+        ),
     ],
 )
 def test_slips_are_told_in_a_sentence(arguments, told, tmp_path):

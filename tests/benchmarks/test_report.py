@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy
 import pytest
+from picture_tools import labels
 from rich.console import Console
 
 import minigrad
@@ -209,5 +210,37 @@ def test_a_picture(tmp_path):
     assert head[:8] == b"\x89PNG\r\n\x1a\n"
     assert [int.from_bytes(head[i : i + 4]) for i in (16, 20)] == [1800, 540]
     assert [file.name for file in path.parent.iterdir()] == ["p.png"]
-    labels = [tick.get_text() for tick in axes[0].get_yticklabels()]
-    assert {"0.03", "0.1", "0.3", "1", "3"} <= set(labels)
+    assert {"0.03", "0.1", "0.3", "1", "3"} <= set(labels(axes[0].get_yticklabels()))
+    assert set(labels(axes[0].get_yticklabels(minor=True))) <= {""}
+
+
+def test_a_logarithmic_axis_across():
+    _, axes = style.figure()
+    axes.plot([0.02, 4], [1, 2])
+    style.log_scale(axes.xaxis)
+    assert (axes.get_xscale(), axes.get_yscale()) == ("log", "linear")
+    assert {"0.03", "0.1", "0.3", "1", "3"} <= set(labels(axes.get_xticklabels()))
+
+
+def test_a_picture_that_cannot_be_drawn_leaves_the_old_file(tmp_path):
+    fig, axes = style.figure()
+    path = style.save(fig, tmp_path / "p.png")
+    before = path.read_bytes()
+    axes.set_title("$\\frac$")  # what is no mathematics is found out when it is drawn
+    with pytest.raises(ValueError, match="frac"):
+        style.save(fig, path)
+    assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_the_suffix_is_the_format(tmp_path):
+    fig, _ = style.figure()
+    assert b"<svg" in style.save(fig, tmp_path / "p.svg").read_bytes()
+    assert style.save(fig, tmp_path / "p").read_bytes()[:4] == b"\x89PNG"
+
+
+def test_no_two_optimizers_look_alike():
+    looks = [*style.LOOKS.values(), *style.GUESTS]
+    assert len(set(looks)) == len(looks)
+    assert {look.color for look in style.GUESTS} == {style.BLACK, style.GREY}
+    assert not {style.BLACK, style.GREY} & {look.color for look in style.LOOKS.values()}

@@ -769,7 +769,24 @@ def test_plans_get_smaller_and_the_first_that_fits_is_taken(monkeypatch, tmp_pat
         (["--seeds", "1"], "needs at least 2"),
         (["--seeds", "1000001"], "at most 1000000"),
         (["--rates", "2"], "at least 3"),
-        (["--budget", "0"], "minutes above 0"),
+        (["--budget", "0"], "minutes above 0, not '0'"),
+        (["--budget", "inf"], "minutes above 0, not 'inf'"),
+        (["--budget", "nan"], "minutes above 0, not 'nan'"),
+        (["--budget", "soon"], "minutes above 0, not 'soon'"),
+        *(
+            ([option, value], f"argument {option}: must be a whole number from 1 on, not '{value}'")
+            for option in (
+                "--seeds",
+                "--iterations",
+                "--batch-size",
+                "--rates",
+                "--tuning-seeds",
+                "--tuning-iterations",
+                "--jobs",
+            )
+            for value in ("0", "-1", "1.5", "many")
+        ),
+        (["--track", "other"], "argument --track: invalid choice: 'other'"),
         (["--optimizers", "sdg"], "did you mean sgd"),
         (["--data", "digits", "--batch-size", "1401"], "only 1400 images"),
     ],

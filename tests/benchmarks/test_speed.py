@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import io
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from picture_tools import assert_png, data_of, labels
+from PIL import Image
 from rich.console import Console
 
 import minigrad
@@ -242,10 +244,127 @@ def test_the_chart_has_a_bar_for_every_figure_and_ends_before_the_slowest(tmp_pa
     assert axis.get_xlim()[1] == pytest.approx(speed.CUT * 610)
     figures = {text.get_text(): text.get_position()[0] for text in axis.texts}
     assert len(axis.texts) == len(drawn)
+    assert figures["500"] == pytest.approx(500 + 0.01 * axis.get_xlim()[1])  # behind its bar
+    assert figures["98,765"] == pytest.approx(axis.get_xlim()[1] * 0.99)  # in it, at the edge
     assert figures["98,765"] < axis.get_xlim()[1]
     assert [label.get_text() for label in axis.get_yticklabels()] == list(ENTRANTS)
-    speed.style.save(figure, tmp_path / "speed.png")
-    assert (tmp_path / "speed.png").stat().st_size > 10_000
+    assert (axis.get_title("left"), axis.get_xlabel()) == ("1 thread", "microseconds per training step")
+    first = [bar for bar in axis.patches if round(bar.get_width()) in (500, 1000, 98765)][:3]
+    assert [tuple(round(c * 255) for c in bar.get_facecolor()[:3]) for bar in first] == [
+        tuple(bytes.fromhex(scaling.COLORS[peer, ""][1:])) for peer in ("minigrad", "torch", "autograd")
+    ]
+    whiskers = [line for line in axis.get_lines() if line.get_linestyle() == "-"]
+    assert len(whiskers) == len(drawn)
+    (floor,) = [line for line in axis.get_lines() if line.get_linestyle() == "--"]
+    assert list(floor.get_xdata()) == pytest.approx([400, 400])
+    (legend,) = figure.legends
+    assert labels(legend.get_texts()) == ["minigrad", "PyTorch", "autograd", "the five products alone"]
+
+
+def test_a_panel_for_each_number_of_threads_ends_where_the_first_does():
+    records = speed.step_records([outcome("minigrad", "", "sgd", 500), outcome("minigrad", "", "sgd", 900, threads=2)])
+    one, two = speed.draw_step(records).axes
+    assert [axis.get_title("left") for axis in (one, two)] == ["1 thread", "2 threads"]
+    assert one.get_xlim() == two.get_xlim() == (0, pytest.approx(speed.CUT * 500))
+    assert [round(axis.patches[0].get_width()) for axis in (one, two)] == [500, 900]
+
+
+def updates(*points, rule="adam", threads=1, peer="minigrad", way=""):
+    return [
+        {"peer": peer, "way": way, "rule": rule, "threads": threads, "size": size, "gigabytes_per_second": rate}
+        for size, rate in points
+    ]
+
+
+def test_the_second_picture_has_a_line_for_each_library():
+    task = Task("minigrad", 1, "training", "", {"rule": asdict(RULES["sgd"]), "hidden": (100,), "batch": 100})
+    shape = []
+    for peer, factor in (("minigrad", 2), ("floor", 1)):
+        for hidden, batch in (((10,), 100), ((100,), 100), ((100, 100), 100), ((100,), 1000)):
+            seconds = factor * 1e-4 * len(hidden) * batch / 100
+            its = replace(task, peer=peer, arguments={**task.arguments, "hidden": hidden, "batch": batch})
+            shape.append(scaling.shape_record(Outcome(its, [Sample(1, seconds, seconds, 0)])))
+    results = {
+        "update": [
+            *updates((1000, 9.0), (100, 3.0), (10, None)),
+            *updates((100, 4.0), threads=2),
+            *updates((100, 20.0), peer="floor"),
+            *updates((100, 7.0), rule="sgd"),
+        ],
+        "ops": [
+            {"operation": name, "peer": peer, "way": way, "microseconds": us}
+            for peer, way, times in (
+                ("floor", "", (1, 2)),
+                ("minigrad", "", (3, 4)),
+                ("minigrad", "backward", (5, None)),
+            )
+            for name, us in zip(("add", "relu"), times, strict=True)
+        ],
+        "shape": shape,
+    }
+    adam, sgd, ops, width, depth, batch = scaling.draw(results).axes
+    assert [(data_of(line), line.get_linestyle(), line.get_color()) for line in adam.get_lines()] == [
+        (([100, 1000], [3.0, 9.0]), "-", scaling.COLORS["minigrad", ""]),
+        (([100], [20.0]), "-", scaling.COLORS["floor", ""]),
+        (([100], [4.0]), "--", scaling.COLORS["minigrad", ""]),
+        (([], []), "--", scaling.COLORS["floor", ""]),
+    ]
+    assert labels(adam.get_legend().get_texts()) == ["minigrad", "a copy"]
+    assert adam.get_xlabel() == "parameters (dashed: 2 threads)"
+    assert (adam.get_title("left"), sgd.get_title("left")) == ("Adam's update alone", "SGD's update alone")
+    assert (sgd.get_xlabel(), data_of(sgd.get_lines()[0])) == ("parameters", ([100], [7.0]))
+    assert labels(ops.get_yticklabels()) == ["add", "relu"]
+    assert [bar.get_width() for bar in ops.patches] == [1, 2, 3, 4, 5, 0]
+    middles = [bar.get_y() + bar.get_height() / 2 for bar in ops.patches]
+    assert middles == pytest.approx([-0.8 / 3, 1 - 0.8 / 3, 0, 1, 0.8 / 3, 1 + 0.8 / 3])
+    assert labels(ops.get_legend().get_texts()) == ["NumPy", "minigrad, recorded", "minigrad, and back"]
+    for axis, xs, figure in ((width, [10, 100], [200, 200]), (depth, [1, 2], [200, 400]), (batch, [100, 1000], [2, 2])):
+        mine, floor = axis.get_lines()[:2]
+        assert data_of(mine) == (xs, pytest.approx(figure))
+        assert data_of(floor) == (xs, pytest.approx([value / 2 for value in figure]))
+    assert [axis.get_ylabel() for axis in (width, batch)] == ["microseconds", "microseconds per example"]
+    assert [axis.get_xlabel() for axis in (width, depth, batch)] == list(scaling.AXES.values())
+    assert list(batch.get_lines()[2].get_xdata()) == [100, 100]
+    assert labels(batch.get_legend().get_texts())[2] == "stops falling at 100"
+    assert len(width.get_lines()) == 2
+
+
+def test_the_second_picture_of_nothing():
+    for axis in scaling.draw({}).axes:
+        assert axis.get_lines() == []
+        assert axis.get_legend() is None
+
+
+def test_the_tables_of_updates_and_operations():
+    records = [
+        {**r, "microseconds": 1e3 * r["size"], "gigabytes_per_second": 2.5}
+        for r in (*updates((100, 1), (10, 1)), *updates((100, 1), rule="sgd"), *updates((10, 1), peer="floor"))
+    ]
+    lines = [line.split() for line in printed(scaling.print_update, records).splitlines()]
+    assert lines[0] == ["The", "update", "alone:", "milliseconds,", "and", "GB/s"]
+    rows = [line for line in lines if line[:1] in (["sgd"], ["adam"])]
+    assert rows == [
+        ["sgd", "1", "100", "100.000", "2.5", "-"],
+        ["adam", "1", "10", "10.000", "2.5", "10.000", "2.5"],
+        ["adam", "1", "100", "100.000", "2.5", "-"],
+    ]
+    records = [
+        {"operation": "add", "peer": "floor", "way": "", "microseconds": 0.514},
+        {"operation": "add", "peer": "minigrad", "way": "unrecorded", "microseconds": 1.5},
+        {"operation": "relu", "peer": "minigrad", "way": "unrecorded", "microseconds": None},
+    ]
+    lines = [line.split() for line in printed(scaling.print_operations, records).splitlines()]
+    assert ["add", "0.51", "1.50"] in lines
+    assert ["relu", "-", "-"] in lines
+    assert ["operation", "NumPy", "minigrad,", "no_grad"] in lines
+
+
+def test_the_table_of_memory():
+    known = {"rule": "sgd", "steps": 10_000, "peak": 3.5e8, "growth": 12_345, "blocks": 7, "faults_per_step": 0.25}
+    unknown = {**known, "rule": "adam", "peak": None, "growth": None, "blocks": None, "faults_per_step": None}
+    lines = [line.split() for line in printed(scaling.print_memory, [known, unknown]).splitlines()]
+    assert ["sgd", "10,000", "350", "12", "7", "0.25"] in lines
+    assert ["adam", "10,000", "-", "-", "-", "-"] in lines
 
 
 # How the cost grows.
@@ -355,8 +474,10 @@ def test_the_command_measures_prints_and_writes(small, tmp_path, capsys):
     assert results["versions"] == {"numpy": np.__version__, "minigrad": minigrad.__version__}
     assert results["environment"]["seed"] == 0
     assert results["settings"]["rounds"] == 1
+    assert_png(tmp_path / "speed_scaling.png", (1800, 1440))
+    with Image.open(tmp_path / "speed.png") as image:
+        assert image.width == 1800
     for name in ("speed.json", "speed.png", "speed_scaling.png"):
-        assert (tmp_path / name).stat().st_size > 1000
         assert str(tmp_path / name) in text
     titles = (
         "A training step, 1 thread: micro",

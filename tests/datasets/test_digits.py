@@ -55,6 +55,8 @@ def test_a_batch() -> None:
 def test_it_is_made_like_the_other_data_sets() -> None:
     pytest.importorskip("sklearn")
     assert len(Digits(root="./data", train=True, transform=None, download=True)) == 1400
+    assert len(Digits()) == 1400  # the images for training, if nothing else is said
+    assert Digits().train
     assert repr(Digits(train=False)) == "Digits(train=False): 397 images of 8x8 bytes"
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import socket
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar
@@ -13,6 +15,7 @@ import numpy as np
 import pytest
 
 from datasets import MNIST, FashionMNIST, idx
+from datasets.download import fetch
 from datasets.idx import DataFileError
 
 NAMES = list(idx.KNOWN["FashionMNIST"])
@@ -192,6 +195,56 @@ def test_the_connection_breaks(
         with pytest.raises(ConnectionError, match=f"ended after {length} of {len(body)} bytes"):
             small(tmp_path, download=True)
         assert files_below(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("sent", "words"),
+    [
+        (b"5\r\nhello\r\nnonsense", "IncompleteRead"),  # a length of the next piece that is none
+        (b"ffff\r\nhello", "IncompleteRead"),
+        (b"", "IncompleteRead"),
+    ],
+)
+def test_an_answer_that_breaks_off_between_its_pieces(tmp_path: Path, sent: bytes, words: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def answer() -> None:
+            connection, _ = listening.accept()
+            with connection:
+                connection.recv(10_000)
+                connection.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + sent)
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        url = f"http://127.0.0.1:{listening.getsockname()[1]}/file"
+        with pytest.raises(ConnectionError) as caught:
+            fetch(url, tmp_path / "file", lambda contents, source: None, "look elsewhere")
+        thread.join()
+    assert str(caught.value).startswith(f"could not download {url} ({words}")
+    assert str(caught.value).endswith("): look elsewhere")
+    assert files_below(tmp_path) == []
+
+
+def test_a_server_that_falls_silent(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        url = f"http://127.0.0.1:{listening.getsockname()[1]}/file"
+        with pytest.raises(ConnectionError, match=r"\(timed out\): check the network$"):  # it never answers at all
+            fetch(url, tmp_path / "file", lambda contents, source: None, timeout=0.05)
+        listening.accept()[0].close()
+
+        def answer() -> None:
+            connection, _ = listening.accept()
+            with connection:
+                connection.recv(10_000)
+                connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello")
+                connection.recv(1)  # until the other side gives up
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        with pytest.raises(ConnectionError, match=r"\(timed out\): check the network$"):
+            fetch(url, tmp_path / "file", lambda contents, source: None, timeout=1.0)
+        thread.join()
+    assert files_below(tmp_path) == []
 
 
 @pytest.mark.parametrize(

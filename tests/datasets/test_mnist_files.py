@@ -177,6 +177,8 @@ def test_one_of_the_two_is_missing(
         MNIST(tmp_path)  # images from one place and labels from another would be a guess
     assert str(raw) in str(caught.value)
     assert f"{missing}[.gz] is missing" in str(caught.value)
+    (there,) = {"train-images-idx3-ubyte", "train-labels-idx1-ubyte"} - {missing}
+    assert f"{raw} holds {raw / there}, but {missing}" in str(caught.value)
 
 
 # Wrong files under root: an error, never the files of the package instead.

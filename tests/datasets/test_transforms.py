@@ -123,3 +123,4 @@ def test_lambda_and_compose_refuse_what_is_no_function() -> None:
 def test_they_say_what_they_are() -> None:
     text = repr(Compose([ToTensor(), Normalize(0.5, 0.25), Flatten(), Lambda(abs)]))
     assert text == "Compose([ToTensor(), Normalize(mean=[0.5], std=[0.25]), Flatten(), Lambda(abs)])"
+    assert repr(Normalize([0, 1], (1, 2))) == "Normalize(mean=[0.0, 1.0], std=[1.0, 2.0])"
