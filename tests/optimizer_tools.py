@@ -28,12 +28,20 @@ UNUSUAL: dict[str, dict[str, Any]] = {
     "RAdam": {"lr": 0.02, "betas": (0.7, 0.9), "eps": 0.05, "weight_decay": 0.2},
     "Lookahead": {"inner": ("Nesterov", {"lr": 0.02, "momentum": 0.7, "weight_decay": 0.2}), "k": 3, "alpha": 0.3},
     "Ranger": {"lr": 0.02, "betas": (0.7, 0.9), "eps": 0.05, "weight_decay": 0.2, "k": 4, "alpha": 0.7},
+    "AMSGrad": {"lr": 0.02, "betas": (0.7, 0.9), "eps": 0.05, "weight_decay": 0.2},
+    "NAdam": {"lr": 0.02, "betas": (0.7, 0.9), "eps": 0.05, "momentum_decay": 0.1, "weight_decay": 0.2},
+    "Lion": {"lr": 0.02, "betas": (0.7, 0.8), "weight_decay": 0.2},
+    "ScheduleFreeAdamW": {"lr": 0.02, "betas": (0.7, 0.9), "eps": 0.05, "weight_decay": 0.2, "warmup_steps": 5},
 }
 
 
+BEYOND = {"EMA", "LAMB", "Muon", "SAM"}
+"""Optimizers that a rule of one number by itself does not describe: test_rules_beyond.py is about them."""
+
+
 def public_optimizers() -> set[str]:
-    """The names of the optimizers in `minigrad.optim.__all__`: each must stand in every table."""
-    return set(mg.optim.__all__) - {"Combined", "Optimizer", "Wrapper", "lr"}
+    """The names of all others in `minigrad.optim.__all__`: each must stand in every table."""
+    return {name for name in mg.optim.__all__ if name[0].isupper()} - {"Combined", "Optimizer", "Wrapper"} - BEYOND
 
 
 def split(vector: np.ndarray, shapes: Shapes) -> list[np.ndarray]:

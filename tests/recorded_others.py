@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from reference_rules import NEW_REFERENCES, PARAMETER_REFERENCES, REFERENCES, ParameterRule, Rule
+from reference_rules import PARAMETER_REFERENCES, REFERENCES, WRAPPER_REFERENCES, ParameterRule, Rule
 
 FILE = Path(__file__).parent / "data" / "other_trajectories.npz"
-ELEMENT_REFERENCES = {**REFERENCES, **NEW_REFERENCES}
+ELEMENT_REFERENCES = {**REFERENCES, **WRAPPER_REFERENCES}
 
 
 @dataclass(frozen=True)

@@ -924,18 +924,16 @@ REFERENCES: dict[str, Callable[..., Rule]] = {
     "RAdam": RAdam,
     "Lookahead": Lookahead,
     "Ranger": Ranger,
-}
-"""The reference of every public optimizer, by its class name in `minigrad.optim`. Each is called with the
-optimizer's own hyperparameters and gives the rule of one coordinate; Lookahead takes a `Rule` first."""
-
-NEW_REFERENCES: dict[str, Callable[..., Rule]] = {
     "AMSGrad": AMSGrad,
     "NAdam": NAdam,
     "Lion": Lion,
     "ScheduleFreeAdamW": ScheduleFreeAdamW,
-    "EMA": EMA,
 }
-"""The same for rules that `minigrad.optim` does not have yet; EMA takes a `Rule` first, as Lookahead does."""
+"""The reference of every public optimizer, by its class name in `minigrad.optim`. Each is called with the
+optimizer's own hyperparameters and gives the rule of one coordinate; Lookahead takes a `Rule` first."""
+
+WRAPPER_REFERENCES: dict[str, Callable[..., Rule]] = {"EMA": EMA}
+"""The same for wrappers that train as what they wrap, and test another theta; each takes a `Rule` first."""
 
 PARAMETER_REFERENCES: dict[str, Callable[..., ParameterRule]] = {"LAMB": LAMB, "Muon": Muon}
 """The references of the rules that take a whole parameter at a time. SAM's is `descend_sam`."""

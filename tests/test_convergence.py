@@ -95,6 +95,28 @@ CONVERGENCE: dict[str, dict[str, tuple[dict[str, Any], float]]] = {
         "rosenbrock": ({"lr": 0.01}, 1e-3),
         "beale": ({"lr": 0.1}, 1e-10),
     },
+    "AMSGrad": {
+        "quadratic": ({"lr": 1.0}, 1e-10),
+        "rosenbrock": ({"lr": 0.1}, 1e-12),
+        "beale": ({"lr": 0.1}, 1e-12),
+    },
+    "NAdam": {
+        "quadratic": ({"lr": 0.3}, 1e-12),
+        "rosenbrock": ({"lr": 0.003}, 1e-3),
+        "beale": ({"lr": 0.02}, 0.003),
+    },
+    # All of Lion's steps are as long as the rate, so it must fall far.
+    "Lion": {
+        "quadratic": ({"lr": schedules.exponential(0.2, 0.98), "betas": (0.0, 0.5)}, 1e-3),
+        "rosenbrock": ({"lr": schedules.exponential(0.01, 0.998)}, 1e-6),
+        "beale": ({"lr": schedules.exponential(0.02, 0.99)}, 1e-7),
+    },
+    # What is trained; the average comes later.
+    "ScheduleFreeAdamW": {
+        "quadratic": ({"lr": 1.0}, 1e-6),
+        "rosenbrock": ({"lr": 0.1}, 0.1),
+        "beale": ({"lr": 0.1}, 0.03),
+    },
     "RAdam": {
         "quadratic": ({"lr": 0.5}, 1e-6),
         "rosenbrock": ({"lr": 0.005}, 1e-6),

@@ -9,7 +9,8 @@ import inspect
 from typing import Any
 
 import pytest
-from optimizer_tools import UNUSUAL, public_optimizers
+from optimizer_tools import BEYOND, UNUSUAL, public_optimizers
+from recorded_others import cases
 from reference_rules import REFERENCES
 from test_convergence import CONVERGENCE, STEPS, SURFACES
 from test_optimizer_state import STATES
@@ -23,7 +24,9 @@ TABLES: dict[str, Any] = {
     "test_rules.RULES": RULES,
     "test_convergence.CONVERGENCE": CONVERGENCE,
     "test_optimizer_state.STATES": STATES,
-    "data/torch_trajectories.npz (record_torch.py)": {case["rule"] for case in ABOUT["cases"].values()},
+    "data/torch_trajectories.npz (record_torch.py) or data/other_trajectories.npz (record_others.py)": (
+        {case["rule"] for case in ABOUT["cases"].values()} | {case.rule for case in cases().values()} - BEYOND
+    ),
 }
 
 
@@ -31,8 +34,8 @@ def test_every_class_of_the_package_is_public() -> None:
     classes = {
         name for name, thing in vars(optim).items() if inspect.isclass(thing) and issubclass(thing, optim.Optimizer)
     } - {"Combined", "Optimizer", "Wrapper"}
-    assert classes == public_optimizers()
-    assert len(classes) >= 12
+    assert classes == public_optimizers() | BEYOND
+    assert len(classes) >= 20
 
 
 @pytest.mark.parametrize("table", TABLES)

@@ -898,7 +898,7 @@ def test_any_order_of_events(seed: int) -> None:
     kept: list[tuple[Any, np.ndarray]] = []
 
     def build() -> None:
-        name = chance.choice(sorted(UNUSUAL))
+        name = chance.choice(sorted(set(UNUSUAL) - {"ScheduleFreeAdamW"}))  # its theta is part of its state
         chosen = chance.sample(numbers, chance.randint(1, len(params))) if chance.random() < 0.6 else list(numbers)
         run = optimizer(name, [params[i] for i in chosen], UNUSUAL[name])
         plain = Plain([values[i] for i in chosen], lambda i: reference(name, UNUSUAL[name]))

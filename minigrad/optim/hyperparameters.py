@@ -16,13 +16,17 @@ from minigrad import backend
 
 
 class Range(NamedTuple):
-    """What values a hyperparameter can have: from `low` to `high`, in `words`; `numbers` of them, if it is a tuple."""
+    """What values a hyperparameter can have: from `low` to `high`, in `words`; `numbers` of them, if it is a tuple.
+
+    `whole` asks for integers. A rate can be a schedule as well, unless `schedule` is False.
+    """
 
     low: float
     high: float
     words: str
     numbers: int = 1
     whole: bool = False
+    schedule: bool = True
 
 
 AT_LEAST_0 = Range(0, math.inf, "at least 0")
@@ -130,13 +134,15 @@ def checked(owner: str, name: str, value: Any, ranges: Mapping[str, Range]) -> A
     if value is REQUIRED:
         raise TypeError(f"{owner} needs a value for {name}")
     if name == "lr" and callable(value):
+        if name in ranges and not ranges[name].schedule:
+            raise TypeError(f"{owner}: lr must be a number and no schedule: what {owner} averages is in its place")
         return value
     value = _plain(value)
     if name not in ranges:
         return value
     if isinstance(value, (list, tuple)):
         value = tuple(_plain(one) for one in value)
-    low, high, words, count, whole = ranges[name]
+    low, high, words, count, whole, _ = ranges[name]
     numbers = value if count > 1 and isinstance(value, tuple) else (value,)
     real = len(numbers) == count and all(isinstance(n, (int, float)) and not isinstance(n, bool) for n in numbers)
     if not real and not whole:

@@ -47,8 +47,8 @@ class LAMB(Optimizer):
     ) -> None:
         """Find Adam's direction, and go along it in proportion to the length of theta."""
         beta1, beta2 = betas
-        m[:] = beta1 * m + (1 - beta1) * g
-        v[:] = beta2 * v + (1 - beta2) * g**2
+        m[...] = beta1 * m + (1 - beta1) * g
+        v[...] = beta2 * v + (1 - beta2) * g**2
         m_hat = m / (1 - beta1**t)
         v_hat = v / (1 - beta2**t)
         u = m_hat / (sqrt(v_hat) + eps) + weight_decay * theta

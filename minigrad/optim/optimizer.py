@@ -80,8 +80,8 @@ class Optimizer:
                 v[:] = mu * v + g
                 theta -= lr * v
 
-    With "parameter" the rule is called once for each parameter that has a gradient, in that parameter's own shape, here
-    layer-wise adaptive rates (LARS)::
+    With "parameter" the rule is called once for each parameter that has a gradient, in that parameter's own shape (a
+    single number has none: write ``v[...] = `` rather than ``v[:] = ``), here layer-wise adaptive rates (LARS)::
 
         class LARS(Optimizer):
             scope = "parameter"

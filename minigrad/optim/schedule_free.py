@@ -11,7 +11,7 @@ gradient is taken at y between them, which is what is trained (theta). x is what
     x     <- (1 - c) x + c z                         c = gamma(t)**2 / (gamma(1)**2 + ... + gamma(t)**2)
 
 Paper: A. Defazio et al., "The road less scheduled", NeurIPS 2024, algorithm 1 with AdamW's steps. All three points
-start at theta_0. x is not kept: it follows from y and z. The weights c suppose that `lr` does not change.
+start at theta_0. x is not kept: it follows from y and z. The weights c suppose that `lr` does not rise.
 PyTorch: has none; the authors' package schedulefree has the same. Keeps z and v, two numbers per parameter.
 
 When to use it: when one does not know how long the training will be. ``optimizer.eval()`` before testing and saving the
@@ -33,10 +33,12 @@ from minigrad.optim.optimizer import Optimizer
 ABOVE_0 = Range(math.nextafter(0, 1), math.nextafter(1, 0), "above 0 and below 1", numbers=2)
 """With beta1 = 0 theta is z, and x could not be found from them."""
 
+CONSTANT = Range(0, math.inf, "at least 0", schedule=False)
+
 
 class ScheduleFreeAdamW(Optimizer):
     state = ("z", "v")
-    ranges = {"betas": ABOVE_0, "eps": AT_LEAST_0, "warmup_steps": COUNT}
+    ranges = {"lr": CONSTANT, "betas": ABOVE_0, "eps": AT_LEAST_0, "warmup_steps": COUNT}
 
     def rule(
         self,
