@@ -3,16 +3,26 @@
 The file is a NumPy archive: the arrays, and beside them the structure as JSON. Nothing in it is executed when it
 is loaded (no pickle), and it is written beside its place and then moved there, so an interruption leaves the old
 file as it was.
+
+The structure names the dtype, the shape and the SHA-256 of every array, and begins with its own. So arrays that were
+swapped, or altered together with the checksums of the archive, are found out. These digests guard against accidents;
+whoever forges a file can forge them too. What a forged file cannot do is run code, or make `load` use much more
+memory or time than its size accounts for: arrays lie in it uncompressed, each is used once, and its length must be
+what its header says.
 """
 
 from __future__ import annotations
 
+import ast
+import collections
+import errno
+import hashlib
 import json
+import math
 import os
-import struct
+import stat
 import tempfile
 import zipfile
-import zlib
 from pathlib import Path
 from typing import Any
 
@@ -22,22 +32,16 @@ from minigrad import backend
 from minigrad.tensor import Tensor
 
 _STRUCTURE = "structure"
+_HEAD = '{"format": 2, "sha256": "%s", '
+"""How the structure begins; the digest is that of what follows. Before there were formats it was the bare object."""
 
+MAX_DEPTH = 100
+"""How deep the containers in a checkpoint may be nested. JSON takes three levels for each, Python's stack has 1000."""
 
-_DAMAGE = (
-    ValueError,
-    LookupError,
-    TypeError,
-    AttributeError,
-    EOFError,
-    OSError,
-    MemoryError,
-    RuntimeError,
-    zipfile.BadZipFile,
-    zlib.error,
-    struct.error,
-)
-"""What NumPy, zipfile and json raise when they are given damaged bytes."""
+_MAX_BITS = 14_000  # Python reads integers of up to 4300 digits
+_MAX_HEADER = 2**16  # bytes of the header of an array
+_MAX_COLLISIONS = 100  # keys of one hash in one dictionary
+_CHUNK = 2**20
 
 
 class CheckpointError(ValueError):
@@ -48,17 +52,24 @@ def save(obj: Any, path: str | os.PathLike[str]) -> None:
     """Write `obj`, a ``state_dict()`` say, to `path`.
 
     Dictionaries (with string or integer keys), lists, tuples, None, booleans, numbers, strings, arrays and tensors
-    can be nested as one likes. Arrays on a GPU are written like those on the host, and loaded there.
+    can be nested, up to `MAX_DEPTH` deep. Arrays on a GPU are written like those on the host, and loaded there.
 
     Raises:
         TypeError: there is something else in it; the message says where.
-        OSError: the file cannot be written.
+        ValueError: a container in it holds itself, or is nested too deeply.
+        OSError: the file cannot be written, or `path` is a folder, a pipe or a device.
     """
-    arrays: list[numpy.ndarray] = []
-    structure = _pack(obj, arrays, "the object")
-    entries = {str(i): a for i, a in enumerate(arrays)}
-    entries[_STRUCTURE] = numpy.frombuffer(json.dumps(structure).encode(), dtype=numpy.uint8)
+    packing = _Packing()
+    content = packing.pack(obj, "the object")
+    rest = f'"arrays": {json.dumps(packing.described)}, "object": {json.dumps(content)}}}'
+    text = _HEAD % hashlib.sha256(rest.encode()).hexdigest() + rest
+    entries = {str(i): a for i, a in enumerate(packing.arrays)}
+    entries[_STRUCTURE] = numpy.frombuffer(text.encode(), dtype=numpy.uint8)
     path = Path(path)
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, "a checkpoint cannot take the place of a folder", str(path))
+    if path.exists() and not path.is_file():
+        raise OSError(errno.EEXIST, "a checkpoint cannot take the place of a pipe or a device", str(path))
     handle, beside = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".part")
     try:
         with os.fdopen(handle, "wb") as file:
@@ -79,7 +90,7 @@ def load(path: str | os.PathLike[str], device: str | backend.device = "cpu") -> 
 
     Raises:
         FileNotFoundError: there is no such file.
-        CheckpointError: the file is cut short, damaged, or no checkpoint of minigrad's.
+        CheckpointError: the file is cut short, damaged, altered, or no checkpoint of minigrad's.
     """
     path = Path(path)
     if backend.device(device).type == "cuda":
@@ -87,53 +98,207 @@ def load(path: str | os.PathLike[str], device: str | backend.device = "cpu") -> 
     if not path.exists():
         raise FileNotFoundError(f"there is no checkpoint {path}")
     try:
-        with path.open("rb") as file:  # opened here, so that it is closed whatever NumPy makes of it
-            archive = numpy.load(file, allow_pickle=False)
-            if not isinstance(archive, numpy.lib.npyio.NpzFile) or _STRUCTURE not in archive:
-                raise CheckpointError(f"{path} is not a checkpoint written by minigrad.save")
-            with archive:
-                structure = json.loads(archive[_STRUCTURE].tobytes())
-                return _unpack(structure, archive, device)
-    except CheckpointError:
-        raise
-    except _DAMAGE as error:
-        raise CheckpointError(f"{path} is cut short, damaged, or no checkpoint of minigrad's ({error})") from None
+        with open(path, "rb", opener=_open_without_waiting) as file:
+            about = os.fstat(file.fileno())
+            if not stat.S_ISREG(about.st_mode):
+                raise ValueError("it is a pipe or a device, not a file")
+            with zipfile.ZipFile(file) as archive:
+                unpacking = _Unpacking(archive, about.st_size)
+                obj = unpacking.all()
+    except Exception as error:  # on damaged bytes zipfile, json, ast and NumPy raise almost anything
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        raise CheckpointError(f"{path} is cut short, damaged, or no checkpoint of minigrad's ({reason})") from None
+    for tensor in unpacking.tensors:
+        tensor.data = backend.to_device(tensor.data, device)
+    return obj
 
 
-def _pack(obj: Any, arrays: list[numpy.ndarray], where: str) -> Any:
-    """What stands for `obj` in the JSON: [kind, content]."""
-    if isinstance(obj, Tensor) or backend.is_array(obj):
-        array = backend.to_numpy(obj.data if isinstance(obj, Tensor) else obj)
+def _open_without_waiting(path: str, flags: int) -> int:
+    """Open a file; a pipe that nobody writes to is opened as well, instead of waited for."""
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+
+
+def _digest(array: numpy.ndarray) -> str:
+    """SHA-256 of the elements, in the order of the last axis first."""
+    return hashlib.sha256(numpy.ascontiguousarray(array).reshape(-1).view(numpy.uint8).data).hexdigest()
+
+
+def _descr(dtype: numpy.dtype[Any]) -> Any:
+    """The dtype as NumPy writes it into files, in lists and strings."""
+    return json.loads(json.dumps(numpy.lib.format.dtype_to_descr(dtype)))
+
+
+class _Packing:
+    """Turns an object into what stands for it in the JSON, and a list of arrays."""
+
+    def __init__(self) -> None:
+        self.arrays: list[numpy.ndarray] = []
+        self.described: list[Any] = []  # [dtype, shape, digest] of each
+        self.above: list[int] = []  # the ids of the containers around what is being packed
+
+    def pack(self, obj: Any, where: str) -> Any:
+        """[kind, content]."""
+        if isinstance(obj, Tensor) or backend.is_array(obj):
+            return ["tensor" if isinstance(obj, Tensor) else "array", self.add(obj, where)]
+        if isinstance(obj, numpy.generic):
+            obj = obj.item()
+        if obj is None or isinstance(obj, (bool, int, float, str)):
+            if isinstance(obj, int) and obj.bit_length() > _MAX_BITS:
+                raise ValueError(
+                    f"save: {where} is an integer of {obj.bit_length()} bits, and {_MAX_BITS} can be saved"
+                )
+            return ["value", obj]
+        if not isinstance(obj, (dict, list, tuple)):
+            raise TypeError(f"save: {where} is a {type(obj).__name__}, which cannot be saved")
+        if id(obj) in self.above:
+            raise ValueError(f"save: {where} is a {type(obj).__name__} that holds itself")
+        if len(self.above) == MAX_DEPTH:
+            raise ValueError(f"save: {where[:60]}... is nested more than {MAX_DEPTH} deep")
+        self.above.append(id(obj))
+        if isinstance(obj, dict):
+            packed = ["dict", [[self.key(key, where), self.pack(obj[key], f"{where}[{key!r}]")] for key in obj]]
+        else:
+            kind = "tuple" if isinstance(obj, tuple) else "list"
+            packed = [kind, [self.pack(value, f"{where}[{i}]") for i, value in enumerate(obj)]]
+        self.above.pop()
+        return packed
+
+    def key(self, key: Any, where: str) -> Any:
+        """A key of a dictionary."""
+        if isinstance(key, bool) or not isinstance(key, (str, int)):
+            raise TypeError(f"save: {where} has the key {key!r}, which is neither a string nor an integer")
+        if isinstance(key, int) and key.bit_length() > _MAX_BITS:
+            raise ValueError(f"save: {where} has a key of {key.bit_length()} bits, and {_MAX_BITS} can be saved")
+        return key
+
+    def add(self, obj: Any, where: str) -> int:
+        """The number of the array in `obj`."""
+        array = obj.data if isinstance(obj, Tensor) else obj
+        if isinstance(array, numpy.ma.MaskedArray):
+            raise TypeError(f"save: {where} is a masked array, whose mask would be lost")
+        array = backend.to_numpy(array)
         if array.dtype.hasobject:
             raise TypeError(f"save: {where} is an array of Python objects")
-        arrays.append(array)
-        return ["tensor" if isinstance(obj, Tensor) else "array", len(arrays) - 1]
-    if isinstance(obj, numpy.generic):
-        obj = obj.item()
-    if obj is None or isinstance(obj, (bool, int, float, str)):
-        return ["value", obj]
-    if isinstance(obj, dict):
-        wrong = [key for key in obj if isinstance(key, bool) or not isinstance(key, (str, int))]
-        if wrong:
-            raise TypeError(f"save: {where} has the key {wrong[0]!r}, which is neither a string nor an integer")
-        return ["dict", [[key, _pack(value, arrays, f"{where}[{key!r}]")] for key, value in obj.items()]]
-    if isinstance(obj, (list, tuple)):
-        kind = "tuple" if isinstance(obj, tuple) else "list"
-        return [kind, [_pack(value, arrays, f"{where}[{i}]") for i, value in enumerate(obj)]]
-    raise TypeError(f"save: {where} is a {type(obj).__name__}, which cannot be saved")
+        descr = numpy.lib.format.dtype_to_descr(array.dtype)
+        if not array.dtype.itemsize or len(repr(descr)) > _MAX_HEADER // 2 or _dtype(descr) != array.dtype:
+            raise TypeError(f"save: {where} is an array whose dtype cannot be saved: {str(array.dtype)[:200]}")
+        self.arrays.append(array)
+        self.described.append([_descr(array.dtype), list(array.shape), _digest(array)])
+        return len(self.arrays) - 1
 
 
-def _unpack(node: Any, archive: Any, device: str | backend.device) -> Any:
-    kind, content = node
-    if kind == "value":
-        return content
-    if kind == "array":
-        return archive[str(content)]
-    if kind == "tensor":
-        return Tensor(backend.to_device(archive[str(content)], device))
-    if kind == "dict":
-        return {key: _unpack(value, archive, device) for key, value in content}
-    if kind in ("list", "tuple"):
-        values = [_unpack(value, archive, device) for value in content]
-        return tuple(values) if kind == "tuple" else values
-    raise ValueError(f"unknown kind {kind!r}")
+class _Unpacking:
+    """Turns the entries of an archive into the object again."""
+
+    def __init__(self, archive: zipfile.ZipFile, size: int) -> None:
+        self.archive = archive
+        self.tensors: list[Tensor] = []
+        self.used = 0
+        self.described: list[Any] | None = None  # what the structure says of the arrays; old files have nothing
+        entries = archive.infolist()
+        self.lengths = {entry.filename: entry.file_size for entry in entries}
+        if f"{_STRUCTURE}.npy" not in self.lengths:
+            raise ValueError("it is not a checkpoint written by minigrad.save")
+        if len(self.lengths) < len(entries):
+            raise ValueError("it has two entries of one name")
+        if any(entry.compress_type != zipfile.ZIP_STORED for entry in entries) or sum(self.lengths.values()) > size:
+            raise ValueError("its entries are compressed, or claim to be longer than the file")
+
+    def all(self) -> Any:
+        """The whole object."""
+        text = _text(self.read(_STRUCTURE))
+        if text.startswith("["):
+            content = json.loads(text)
+        else:
+            start = len(_HEAD % hashlib.sha256().hexdigest())
+            if text[:start] != _HEAD % hashlib.sha256(text[start:].encode()).hexdigest():
+                raise ValueError("its structure was altered, or is of a later format")
+            structure = json.loads(text)
+            content, self.described = structure["object"], structure["arrays"]
+        obj = self.unpack(content)
+        if self.used != len(self.lengths) - 1 or (self.described is not None and self.used != len(self.described)):
+            raise ValueError("it has entries that its structure does not use")
+        return obj
+
+    def unpack(self, node: Any) -> Any:
+        """The object that stands behind [kind, content]."""
+        kind, content = node
+        if kind == "value":
+            if content is None or isinstance(content, (bool, int, float, str)):
+                return content
+        elif kind in ("array", "tensor"):
+            array = self.take(content)
+            if kind == "array":
+                return array
+            self.tensors.append(Tensor(array))
+            return self.tensors[-1]
+        elif isinstance(content, list):
+            if kind == "dict":
+                return self.dictionary(content)
+            if kind in ("list", "tuple"):
+                values = [self.unpack(value) for value in content]
+                return tuple(values) if kind == "tuple" else values
+        raise ValueError("its structure has an unknown part")
+
+    def dictionary(self, pairs: list[Any]) -> dict[Any, Any]:
+        """The dictionary of these [key, node]."""
+        keys = [key for key, _ in pairs]
+        if any(isinstance(key, bool) or not isinstance(key, (str, int)) for key in keys):
+            raise ValueError("its structure has a key that is neither a string nor an integer")
+        # A dictionary takes a time that grows with the square of the number of keys with one hash; integers are
+        # easily found that have the same.
+        if pairs and collections.Counter(map(hash, keys)).most_common(1)[0][1] > _MAX_COLLISIONS:
+            raise ValueError("its structure has a dictionary of keys with one hash")
+        found = {key: self.unpack(node) for key, node in pairs}
+        if len(found) < len(pairs):
+            raise ValueError("its structure has a key twice")
+        return found
+
+    def take(self, number: Any) -> numpy.ndarray:
+        """Array `number`, which must be the next: `save` numbers them as they come, and uses each once."""
+        if type(number) is not int or number != self.used:
+            raise ValueError("its structure does not use the arrays one after the other")
+        self.used += 1
+        array = self.read(str(number))
+        if self.described is not None:
+            descr, shape, digest = self.described[number]
+            if [descr, shape, digest] != [_descr(array.dtype), list(array.shape), _digest(array)]:
+                raise ValueError(f"array {number} is not the one that was saved")
+        return array
+
+    def read(self, name: str) -> numpy.ndarray:
+        """The array of an entry: what NumPy's read_array does, but that nothing is believed before it was checked."""
+        with self.archive.open(f"{name}.npy") as file:
+            magic = file.read(8)
+            if magic[:6] != b"\x93NUMPY" or magic[6:] not in (b"\x01\x00", b"\x02\x00", b"\x03\x00"):
+                raise ValueError(f"entry {name} is not an array of NumPy's")
+            count = 2 if magic[6] == 1 else 4
+            header_length = int.from_bytes(file.read(count), "little")
+            if header_length > _MAX_HEADER:
+                raise ValueError(f"the header of array {name} is too long")
+            header = ast.literal_eval(file.read(header_length).decode("utf-8" if magic[6] == 3 else "latin-1"))
+            dtype, shape, fortran = _dtype(header["descr"]), header["shape"], header["fortran_order"]
+            if not isinstance(shape, tuple) or any(type(n) is not int or n < 0 for n in shape) or len(header) != 3:
+                raise ValueError(f"the header of array {name} is damaged")
+            length = math.prod(shape) * dtype.itemsize
+            if dtype.hasobject or not dtype.itemsize or type(fortran) is not bool:
+                raise ValueError(f"array {name} is of Python objects, or its header is damaged")
+            if length != self.lengths[f"{name}.npy"] - 8 - count - header_length:
+                raise ValueError(f"array {name} is longer or shorter than its header says")
+            array = numpy.empty(math.prod(shape), dtype)
+            room = array.view(numpy.uint8)
+            for start in range(0, length, _CHUNK):
+                piece = room[start : start + _CHUNK]
+                piece[:] = numpy.frombuffer(file.read(len(piece)), numpy.uint8, count=len(piece))
+            file.read(1)  # at the end zipfile compares its checksum
+        return array.reshape(shape[::-1]).T if fortran else array.reshape(shape)
+
+
+def _dtype(descr: Any) -> numpy.dtype[Any]:
+    return numpy.lib.format.descr_to_dtype(descr)
+
+
+def _text(array: numpy.ndarray) -> str:
+    if array.dtype != numpy.uint8 or array.ndim != 1:
+        raise ValueError("its structure is not an array of bytes")
+    return array.tobytes().decode("ascii")
