@@ -298,6 +298,8 @@ def test_what_is_nested_as_deeply_as_allowed_comes_back(kind: str, tmp_path: Pat
         ({-(10**5000): 1}, ValueError, "the object has a key of 16610 bits"),
         ([np.ma.masked_array([1, 2], [True, False])], TypeError, r"the object\[0\] is a masked array"),
         ([np.zeros(3, dtype="V0")], TypeError, r"the object\[0\] is an array whose dtype cannot be saved: "),
+        ([np.zeros(3, {"names": "ab", "formats": ["i4", "i4"], "offsets": [0, 2]})], TypeError, "cannot be saved: "),
+        ([np.zeros(3, {"names": "ab", "formats": ["i4", "i4"], "offsets": [4, 0]})], TypeError, "cannot be saved: "),
         ([np.zeros(1, [(f"{i:0>1000}", int) for i in range(64)])], TypeError, "whose dtype cannot be saved: "),
     ],
 )
@@ -671,7 +673,16 @@ def test_entries_that_lie_over_one_another(tmp_path: Path) -> None:
                 setattr(again, about, getattr(first, about))
             archive.filelist.append(again)
         archive._didModify = True
-    refused(path)
+    assert "longer than the file" in refused(path)
+
+
+def test_a_structure_that_is_no_row_of_bytes(tmp_path: Path) -> None:
+    right = structure('["value", 1]')
+    for wrong in (right[None], right.astype(np.int64), right.view(np.int8), right.view("S1"), np.array('["value", 1]')):
+        forge(tmp_path / "it", "", {"structure.npy": npy(wrong)})
+        refused(tmp_path / "it")
+    forge(tmp_path / "it", "", {"structure.npy": npy(right)})
+    assert mg.load(tmp_path / "it") == 1
 
 
 @pytest.mark.parametrize(
