@@ -128,6 +128,15 @@ def _descr(dtype: numpy.dtype[Any]) -> Any:
     return json.loads(json.dumps(numpy.lib.format.dtype_to_descr(dtype)))
 
 
+def _comes_back(dtype: numpy.dtype[Any]) -> bool:
+    """Whether a file can hold arrays of this dtype: not of elements without bytes, fields that overlap, bfloat16."""
+    try:
+        descr = numpy.lib.format.dtype_to_descr(dtype)
+    except ValueError:
+        return False
+    return dtype.itemsize > 0 and len(repr(descr)) <= _MAX_HEADER // 2 and _dtype(descr) == dtype
+
+
 class _Packing:
     """Turns an object into what stands for it in the JSON, and a list of arrays."""
 
@@ -179,8 +188,7 @@ class _Packing:
         array = backend.to_numpy(array)
         if array.dtype.hasobject:
             raise TypeError(f"save: {where} is an array of Python objects")
-        descr = numpy.lib.format.dtype_to_descr(array.dtype)
-        if not array.dtype.itemsize or len(repr(descr)) > _MAX_HEADER // 2 or _dtype(descr) != array.dtype:
+        if not _comes_back(array.dtype):
             raise TypeError(f"save: {where} is an array whose dtype cannot be saved: {str(array.dtype)[:200]}")
         self.arrays.append(array)
         self.described.append([_descr(array.dtype), list(array.shape), _digest(array)])

@@ -67,7 +67,7 @@ def _collate(parts: list[Any], place: str) -> Any:
     if kind == "a dictionary":
         _same("keys", [set(part) for part in parts], place)
         columns = {key: _collate([part[key] for part in parts], f"{place}[{key!r}]") for key in first}
-        if type(first) is dict or not isinstance(first, MutableMapping):
+        if not isinstance(first, MutableMapping):
             return columns
         twin = copy.copy(first)  # an OrderedDict, say
         twin.update(columns)
