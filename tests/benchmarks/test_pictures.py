@@ -55,6 +55,19 @@ def panels(it: Stage) -> list:
     return [axes for axes in it.figure.axes if axes is not it.over]
 
 
+def assert_legible(it: Stage) -> None:
+    """All that is written on a stage lies within the picture, and no two texts lie on each other."""
+    renderer = it.canvas.get_renderer()
+    written = [text for text in it.over.texts if text.get_text() and text.get_visible()]
+    boxes = [text.get_window_extent(renderer) for text in written]
+    for text, box in zip(written, boxes, strict=True):
+        inside_it = box.x0 >= 0 and box.y0 >= 0 and box.x1 <= it.figure.bbox.x1 and box.y1 <= it.figure.bbox.y1
+        assert inside_it, text.get_text()
+    for (one, a), (other, b) in itertools.combinations(zip(written, boxes, strict=True), 2):
+        across, down = min(a.x1, b.x1) - max(a.x0, b.x0), min(a.y1, b.y1) - max(a.y0, b.y0)
+        assert across < 1 or down < 0.3 * min(a.height, b.height), (one.get_text(), other.get_text())
+
+
 def close(found, expected) -> None:
     numpy.testing.assert_allclose(numpy.array(found, float), numpy.array(expected, float), rtol=1e-9, atol=1e-12)
 
@@ -195,6 +208,7 @@ def test_a_scene_has_two_tracks_for_each_run_and_a_legend(stages):
     runs = [*race(place, entrants(["adam", "momentum"]), 20, {}), run(place, ENTRANTS["sgd"], 20, {"lr": 0.2})]
     scene = racing.Scene(place, runs, 20)
     gone = runs[2].steps
+    assert_legible(scene.stage)
     told = words(scene.stage)
     assert told[:2] == [place.title, place.formula]
     assert "seen from above:  ○ start  ★ minimum" in told
@@ -324,6 +338,7 @@ def test_a_film_shows_the_state_at_each_step(name, series, chained, ellipse, sta
     place = SURFACES["ravine"]
     (one,) = race(place, entrants([name]), 6, {})
     film = inside.Film(place, one)
+    assert_legible(film.stage)
     told = words(film.stage)
     assert told[:2] == [f"Inside the state: {one.entrant.label}", f"{place.title}, {place.formula};  {one.caption}"]
     named = [f"± {text}" if text == film.inside.parts.envelope else text for text in series]
@@ -375,6 +390,7 @@ def test_a_still_has_a_cell_for_each_optimizer(stages):
     frame = inside.still(place, runs, 4, 1)
     (it,) = stages
     assert frame.shape == (62 + 2 * inside.CELL, inside.WIDTH, 3)
+    assert_legible(it)
     told = words(it)
     assert told[:2] == ["Inside the state", f"{place.title}, step 4:  {place.formula}"]
     for one in runs:
@@ -389,6 +405,7 @@ def test_the_picture_of_memory_has_a_bar_for_each_optimizer(stages):
     found = {"adam": (8.04, ["m", "v"]), "sgd": (0.0, []), "momentum": (4.0, ["v"])}
     memory.still(found)
     (it,) = stages
+    assert_legible(it)
     (axes,) = panels(it)
     bars = [(bar.get_x(), round(bar.get_width(), 2), round(bar.get_y() + bar.get_height() / 2)) for bar in axes.patches]
     assert bars == [(0, 8, 0), (8, 0, 0), (0, 8, 1), (8, 4, 1), (0, 8, 2), (8, 8.04, 2)]
@@ -411,6 +428,7 @@ def test_the_balls_are_where_they_rolled(stages):
             close(dots.get_ydata(), one.f[: step + 1])
             close(ball.get_xydata(), [[one.x[step], one.f[step] + 0.28]])
             assert said.get_text() == f"x = {one.x[step]:.1f},  f = {one.f[step]:.2f}"
+        assert_legible(film.stage)
     for axes in panels(film.stage):
         curve, *marks = [line for line in axes.get_lines() if len(line.get_xdata()) and not line.get_animated()]
         close(curve.get_ydata(), (curve.get_xdata() ** 2 - 4) ** 2 / 8 + curve.get_xdata() / 2)
@@ -425,6 +443,7 @@ def test_the_ravine_is_drawn_four_times_and_its_losses_once(stages):
     runs = ravine.race(1.0, 25.0)
     ravine.still(runs, 1.0, 25.0)
     (it,) = stages
+    assert_legible(it)
     *maps, losses = panels(it)
     for axes, one in zip(maps, runs, strict=True):
         path = axes.get_lines()[-1]
@@ -449,6 +468,7 @@ def test_the_film_of_the_ravine_follows_its_runs(stages):
     film = ravine.Film([(runs[1], "one"), (runs[2], "two")])
     film.frame(9)
     assert film.counter.get_text() == f"step 9 of {ravine.SHOWN}"
+    assert_legible(film.stage)
     for one, line, head, loss in zip(runs[1:3], film.lines, film.heads, film.losses, strict=True):
         close(line.get_xydata(), one.path[:10])
         close(head.get_xydata(), one.path[9:10])
@@ -477,6 +497,7 @@ def test_the_two_steps_are_drawn_from_theta_to_where_they_end(stages):
     steps = [look_ahead.momentum_step(theta, v), look_ahead.nesterov_step(theta, v)]
     look_ahead.still(runs, steps, [1.25, 0.5])
     (it,) = stages
+    assert_legible(it)
     first, run_of_first, second, run_of_second = panels(it)
     for axes, step, one in ((first, steps[0], runs[0]), (second, steps[1], runs[1])):
         arrows = [(text.xyann, text.xy) for text in axes.texts]
@@ -510,6 +531,7 @@ def test_the_gradients_are_drawn_row_by_row(stages):
     r = warm_up.factors()
     warm_up.still(seen, r, 3)
     (it,) = stages
+    assert_legible(it)
     *ridges, factors = panels(it)
     told = words(it)
     assert "seed 3" in told[1]
@@ -557,6 +579,7 @@ def test_slow_weights_wait_while_fast_ones_go_ahead(stages, monkeypatch):
     on = seen.on_plane
     gap = [[math.nan] * 2]
     film.frame(4)  # one round, and a step of the next
+    assert_legible(film.stage)
     assert film.counter.get_text() == "iteration 9"
     close(film.fast.get_xydata(), [*on(fast[0]), *gap, *on(fast[1, :2]), *gap])
     close(film.jumps.get_xydata(), [on(fast[0, 3]), on(slow[1]), *gap])
