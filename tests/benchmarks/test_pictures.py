@@ -40,6 +40,11 @@ def stages(monkeypatch: pytest.MonkeyPatch) -> list[Stage]:
             super().__init__(*arguments, **options)
             made.append(self)
 
+        def frame(self, moving):
+            moving = list(moving)
+            assert all(artist.get_animated() for artist in moving)  # or it would stay where it was first drawn
+            return super().frame(moving)
+
     for module in (inside, local_minimum, look_ahead, memory, racing, ravine, slow_and_fast, warm_up):
         monkeypatch.setattr(module, "Stage", Kept)
     return made
@@ -125,6 +130,9 @@ def test_a_map_shows_what_is_asked_for_and_is_palest_where_it_is_low():
     close(filled.levels, numpy.linspace(0, 1, 9) * filled.levels[-1])  # equal rings around the minimum of a bowl
     frame = it.frame([])
     assert frame[50, 100].min() > frame[3, 3].min() + 20
+    other = it.axes(0, 0, 200, 100)
+    stage.draw_map(other, SURFACES["saddle"], (-1.0, 1.0), (-1.0, 1.0), levels=9)
+    close(other.collections[1].levels, numpy.linspace(-2, 2, 9)[1:])  # and elsewhere equal steps of height
     stage.mark_minimum(axes, place)
     star = axes.get_lines()[-1]
     assert (data_of(star), star.get_marker()) == (([0], [0]), "*")
