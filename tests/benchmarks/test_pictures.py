@@ -25,6 +25,7 @@ from benchmarks.pictures import (
     stage,
     warm_up,
 )
+from benchmarks.pictures.explaining import Request
 from benchmarks.pictures.stage import Stage
 from benchmarks.race import race, run
 from benchmarks.style import LOOKS
@@ -604,3 +605,144 @@ def test_slow_weights_wait_while_fast_ones_go_ahead(stages, monkeypatch):
     every = [*seen.fast_losses.ravel(), *seen.slow_losses]
     close([low, high], [min(every) - 0.08 * (max(every) - min(every)), max(every) + 0.08 * (max(every) - min(every))])
     assert film.losses.get_xlim() == (4, 12)
+
+
+# What the explanations tell, and the files they write.
+
+
+def test_what_is_told_of_the_ravine(tmp_path):
+    told = ravine.explain(Request(tmp_path, False, 0))
+    runs = ravine.race(*told.numbers["curvatures"])
+    steps = [ravine.steps_to(one, 1e-3) for one in runs]
+    assert [one["steps_to_a_thousandth"] for one in told.numbers["runs"]] == steps
+    assert [one["optimizer"] for one in told.numbers["runs"]] == ["sgd", "sgd", "momentum", "momentum"]
+    assert [one["parameters"] for one in told.numbers["runs"]] == [one.caption for one in runs]
+    assert told.sentences == [
+        "The curvatures are 1 and 25 (the engine's second derivatives), the condition number is 25: from the rate "
+        "2 / 25 = 0.08 on, SGD swings higher with each step.",
+        f"To a thousandth of the first loss SGD takes {steps[1]} steps at its best rate, 0.0769. Momentum takes "
+        f"{steps[2]} at a quarter of that rate with mu = 0.8, and {steps[3]} at its own best, 0.111 with mu = 0.444.",
+    ]
+    assert told.written == [tmp_path / "ravine.png"]
+    with Image.open(tmp_path / "ravine.png") as image:
+        assert image.size == (1600, 2 * 688)
+
+
+def test_what_is_told_of_the_local_minimum(tmp_path):
+    told = local_minimum.explain(Request(tmp_path, True, 0))
+    sgd, momentum = local_minimum.roll("sgd", lr=0.02), local_minimum.roll("momentum", lr=0.02, momentum=0.9)
+    numbers = told.numbers
+    lower, ridge, dip = sorted(numpy.roots([0.5, 0, -2, 0.5]).real)
+    for name, place in (("dip", dip), ("ridge", ridge), ("lower_dip", lower)):
+        height = (place**2 - 4) ** 2 / 8 + place / 2
+        numpy.testing.assert_allclose(numbers[name], [place, height, 0, 1.5 * place**2 - 2], atol=1e-9)
+    over = next(step for step, x in enumerate(momentum.x) if x < ridge)
+    assert numbers["momentum_over_the_ridge_at_step"] == over
+    assert (numbers["sgd_ends_at"], numbers["momentum_ends_at"]) == (sgd.x[-1], momentum.x[-1])
+    assert told.sentences[0].startswith(
+        f"Both start at x = 3.2 with the rate 0.02. After 80 steps SGD is at x = {sgd.x[-1]:.3f}, "
+    )
+    assert told.sentences[0].endswith(
+        f"in the dip at {dip:.3f} (f = {numbers['dip'][1]:.3f}, slope 0, curvature {1.5 * dip**2 - 2:.3g})."
+    )
+    assert told.sentences[1] == (
+        f"Momentum is over the ridge at {ridge:.3f} (f = {numbers['ridge'][1]:.3f}) after {over} steps, and ends at "
+        f"x = {momentum.x[-1]:.3f}, by the lower dip at {lower:.3f} (f = {numbers['lower_dip'][1]:.3f})."
+    )
+    assert told.written[:2] == [tmp_path / "local-minimum.png", tmp_path / "local-minimum.gif"]
+    with Image.open(told.written[1]) as gif:
+        assert gif.n_frames == local_minimum.STEPS + 1
+    with Image.open(told.written[0]) as image:
+        assert image.size == (1600, 680)
+
+
+def test_what_is_told_of_the_look_ahead(tmp_path):
+    told = look_ahead.explain(Request(tmp_path, False, 0))
+    numbers = told.numbers
+    one = run(look_ahead.SURFACE, ENTRANTS["momentum"], 40, {"lr": 0.03, "momentum": 0.8})
+    other = run(look_ahead.SURFACE, ENTRANTS["nesterov"], 40, {"lr": 0.03, "momentum": 0.8})
+    close(numbers["theta"], one.path[2])
+    close(numbers["look_ahead"], one.path[2] - 0.03 * 0.8 * one.states["v"][2])
+    close(numbers["ends"][0], one.path[3])
+    close(numbers["losses"], [look_ahead.SURFACE.value(end) for end in numbers["ends"]])
+    close(numbers["distances_after_all_steps"], [numpy.hypot(*each.path[-1]) for each in (one, other)])
+    said = ["({:.2f}, {:.2f})".format(*point) for point in (numbers["theta"], numbers["look_ahead"])]
+    assert told.sentences[0] == (
+        f"At step 2 of Momentum's run (lr 0.03, mu 0.8) the ball is at {said[0]} and its velocity is about to take "
+        f"it to {said[1]}."
+    )
+    first, second = (
+        "({:.2f}, {:.2f}), f = {:.3g}".format(*end, f)
+        for end, f in zip(numbers["ends"], numbers["losses"], strict=True)
+    )
+    assert f"lands at {first}. Nesterov adds" in told.sentences[1]
+    assert told.sentences[1].endswith(f"lands at {second}.")
+    away = numbers["distances_after_all_steps"]
+    assert told.sentences[2] == f"After 40 steps Momentum is {away[0]:.2g} from the minimum, Nesterov {away[1]:.2g}."
+
+
+def test_what_is_told_of_the_warm_up(tmp_path, monkeypatch):
+    monkeypatch.setattr(warm_up, "SHOWN", (1, 2, 10))
+    told = warm_up.explain(Request(tmp_path, False, 3))
+    seen = [warm_up.watch(make, 3) for _, _, make in warm_up.RUNS]
+    names = ["Adam", "Adam, warm-up of 100", "RAdam"]
+    assert list(told.numbers["runs"]) == names
+    for name, one in zip(names, seen, strict=True):
+        kept = told.numbers["runs"][name]
+        assert kept["iterations"] == [1, 2, 10]
+        assert kept["loss"] == [g.loss for g in one.values()]
+        assert kept["zero"] == [g.zero for g in one.values()]
+        assert kept["median_log10"] == [g.median for g in one.values()]
+    dead = ", ".join(f"{name} {100 * one[2].zero:.1f} %" for name, one in zip(names, seen, strict=True))
+    assert (
+        told.sentences[0]
+        == f"Of the gradients {100 * seen[0][1].zero:.1f} % are exactly 0 at iteration 1; at iteration 2: {dead}."
+    )
+    moved = ", ".join(f"{name} {one[10].median - one[1].median:+.2f}" for name, one in zip(names, seen, strict=True))
+    losses = ", ".join(f"{one[10].loss:.2f}" for one in seen)
+    assert (
+        told.sentences[1]
+        == f"The median of log10 |g| moved from iteration 1 to 10 by: {moved}; the losses there are {losses}."
+    )
+    r = told.numbers["r"]
+    assert told.sentences[2] == (
+        f"RAdam divides from step 6 on, with r = {r[6]:.3f}; r is {r[100]:.3f} at step 100, {r[1000]:.3f} at 1000 and "
+        f"{r[3000]:.3f} at 3000."
+    )
+    assert math.isnan(r[5])
+    assert (told.numbers["seed"], told.numbers["rate"], told.numbers["warm_up"]) == (3, 0.01, 100)
+    assert told.written == [tmp_path / "warm-up.png"]
+
+
+def test_what_is_told_of_slow_and_fast_weights(tmp_path, monkeypatch):
+    for name, value in {"FIRST": 5, "ROUNDS": 2, "GRID": 3, "IMAGES": 40}.items():
+        monkeypatch.setattr(slow_and_fast, name, value)
+    told = slow_and_fast.explain(Request(tmp_path, True, 1))
+    seen = slow_and_fast.watch(1)
+    ends, after = seen.fast_losses[:, 5], seen.slow_losses[1:]
+    close(told.numbers["loss_of_fast_weights_at_the_ends"], ends)
+    close(told.numbers["loss_of_slow_weights_after"], after)
+    assert told.sentences == [
+        f"2 rounds from iteration 5 on: over 40 training images the loss of the fast weights at the end of a round is "
+        f"{ends.mean():.3f} on average, that of the slow weights then {after.mean():.3f}; the slow ones are better in "
+        f"{(after < ends).sum()} of 2 rounds.",
+        f"The plane has {100 * seen.share:.0f} % of the fast weights' variance.",
+    ]
+    assert told.written[:2] == [tmp_path / "lookahead.png", tmp_path / "lookahead.gif"]
+    with Image.open(told.written[1]) as gif:
+        assert gif.n_frames == 11
+    with Image.open(told.written[0]) as image:
+        assert image.size == (1600, 956)
+
+
+def test_what_is_told_of_memory(tmp_path, monkeypatch):
+    monkeypatch.setattr(memory, "PARAMETERS", 100_000)
+    told = memory.explain(Request(tmp_path, False, 0))
+    assert list(told.numbers) == list(ENTRANTS)
+    assert told.numbers["adam"]["keeps"] == ["m", "v"]
+    assert told.numbers["adam"]["bytes_per_parameter"] == pytest.approx(8, abs=0.2)
+    (sentence,) = told.sentences
+    assert sentence.startswith(
+        "For each float32 parameter (4 bytes, and 4 for its gradient), measured over 100,000: 0 bytes: SGD; 4"
+    )
+    assert "8 bytes: Adam, AdamW, Adadelta, AdaMax, RAdam; 12 bytes: Lookahead(Adam), Ranger." in sentence
