@@ -585,6 +585,9 @@ def test_slow_weights_wait_while_fast_ones_go_ahead(stages, monkeypatch):
     assert seen.share == pytest.approx(spread[-2:].sum() / spread.sum())
 
     film = slow_and_fast.Film(seen, 0)
+    filled, lines = (drawn for drawn in film.map.collections if hasattr(drawn, "levels"))
+    close(filled.levels, numpy.unique(numpy.quantile(values, numpy.linspace(0, 1, 16))))  # as much of each colour
+    close(lines.levels, filled.levels[1::2])
     on = seen.on_plane
     gap = [[math.nan] * 2]
     film.frame(4)  # one round, and a step of the next
@@ -608,6 +611,10 @@ def test_slow_weights_wait_while_fast_ones_go_ahead(stages, monkeypatch):
 
 
 # What the explanations tell, and the files they write.
+
+
+def test_an_explanation_moves_unless_told_otherwise(tmp_path):
+    assert Request(tmp_path) == Request(tmp_path, True, 0)
 
 
 def test_what_is_told_of_the_ravine(tmp_path):
