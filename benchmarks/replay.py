@@ -318,11 +318,11 @@ def conclusions(ensembles: Sequence[Ensemble]) -> list[str]:
     turned = reversals(ensembles)
     open_pairs = [pair for pair in turned if 0 < pair[2] < 1]
     if turned:
+        named = [f"{a} before {b} in {share:.0%}" for a, b, share in open_pairs[:6]]
+        more = ["..."] if len(open_pairs) > 6 else []
         lines.append(
-            f"Of {len(turned)} pairs of runs, {len(open_pairs)} can end in either order, by rounding alone: "
-            + "; ".join(f"{a} before {b} in {share:.0%}" for a, b, share in open_pairs[:6])
-            + ("; ..." if len(open_pairs) > 6 else "")
-            + "."
+            f"Of {len(turned)} pairs of runs, {len(open_pairs)} can end in either order, by rounding alone"
+            + (f": {'; '.join(named + more)}." if named else ".")
         )
     return lines
 

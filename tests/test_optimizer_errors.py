@@ -184,6 +184,43 @@ def test_an_unknown_hyperparameter(name: str) -> None:
         getattr(optim, name)(one(), learning_rate=0.1)
 
 
+class Named(Optimizer):
+    """No constructor of its own: what its rule names is what it takes."""
+
+    def rule(self, theta: Any, g: Any, *, lr: float, floor: float = 0.5) -> None:
+        theta -= lr * g
+
+
+class Constructed(Optimizer):
+    """A constructor of its own, which says what it takes; its rule names only a part of that."""
+
+    def __init__(self, params: Any, lr: float = 0.1, clip: float = 1.0) -> None:
+        super().__init__(params, lr=lr, clip=clip)
+
+    def rule(self, theta: Any, g: Any, *, lr: float) -> None:
+        theta -= lr * g
+
+
+def test_a_constructor_of_its_own_knows_what_it_takes() -> None:
+    made = Constructed(one(), clip=2.0)
+    assert (made.param_groups[0]["clip"], made.param_groups[0]["lr"]) == (2.0, 0.1)
+    first, second = Constructed([{"params": one()}, {"params": one(), "clip": 5.0}]).param_groups
+    assert (first["clip"], second["clip"]) == (1.0, 5.0)
+    with pytest.raises(TypeError, match="clop"):
+        Constructed(one(), clop=2.0)
+    with pytest.raises(TypeError, match="Constructed has no hyperparameter clop"):
+        Constructed([{"params": one(), "clop": 2.0}])
+
+
+def test_a_rule_without_a_constructor_takes_what_it_names() -> None:
+    assert Named(one(), floor=0.25).param_groups[0]["floor"] == 0.25
+    for wrong in ({"flor": 1.0}, {"clip": 1.0}, {"theta": 1.0}, {"g": 1.0}):
+        with pytest.raises(TypeError, match=f"Named has no hyperparameter {next(iter(wrong))}"):
+            Named(one(), **wrong)
+        with pytest.raises(TypeError, match=f"Named has no hyperparameter {next(iter(wrong))}"):
+            Named([{"params": one(), **wrong}])
+
+
 @pytest.mark.parametrize("name", sorted(UNUSUAL))
 def test_the_edges_of_the_ranges_are_allowed(name: str) -> None:
     for extreme in (0, 0.0, math.nextafter(1, 0))[2 * (name == "ScheduleFreeAdamW") :]:

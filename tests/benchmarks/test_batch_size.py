@@ -8,7 +8,7 @@ import tracemalloc
 
 import numpy
 import pytest
-from picture_tools import assert_png, labels
+from picture_tools import assert_png, heads, labels, rows
 
 import minigrad
 from benchmarks import batch_size, net
@@ -122,6 +122,24 @@ def test_when_to_test(size, total):
     assert points[0] >= 1
     for one, two in itertools.pairwise(points):
         assert two == one + 1 or two / one < 1.3
+
+
+def test_the_three_algorithms():
+    assert [(one.name, one.size, one.lr, one.epochs) for one in DESCENTS] == [
+        ("batch", batch_size.ALL, 0.3, 50),
+        ("stochastic", 1, 0.01, 2),
+        ("mini-batch", 100, 0.1, 20),
+    ]
+
+
+def test_the_last_four_times_that_all_have_reached_are_columns():
+    def ended(seconds, images):
+        return [Figure(0, 0, 0.0, 2.3, 10.0), Figure(1, images, seconds, 1.25, 50.0)]
+
+    results = [batch_size.Result(one, ended(3.5 + i, 150 + 100 * i)) for i, one in enumerate(DESCENTS)]
+    made = batch_size.table(results, "digits", 1400)
+    assert heads(made) == ["run", "rate", "steps", "seconds", "loss", "140\nimages", "0.1\ns", "0.3\ns", "1\ns", "3\ns"]
+    assert rows(made)[0] == ["batch (all)", "0.3", "1", "3.5", "1.250", "10.00", "10.00", "10.00", "10.00", "10.00"]
 
 
 def test_at_is_the_last_figure_within():

@@ -22,6 +22,29 @@ def parameter(*values: float) -> minigrad.Tensor:
     return minigrad.tensor(numpy.array(values or (0.0,)), requires_grad=True)
 
 
+def test_everybody_has_the_notebooks_rate():
+    rates = {name: one.make([parameter()]).lr for name, one in (ENTRANTS | REPLAYS).items()}
+    assert rates == {
+        "sgd": 0.1,
+        "mini-batch": 0.1,
+        "momentum": 0.1,
+        "nesterov": 0.1,
+        "adagrad": 0.01,
+        "rmsprop": 0.01,
+        "adam": 0.001,
+        "adamw": 0.001,
+        "adadelta": 1.0,
+        "adamax": 0.002,
+        "lookahead": 0.01,
+        "radam": 0.01,
+        "ranger": 0.01,
+        "cell14": 0.01,
+    }
+    for name in ("momentum", "nesterov"):
+        assert ENTRANTS[name].make([parameter()]).param_groups[0]["momentum"] == 0.9
+    assert ENTRANTS["lookahead"].make([parameter()], lr=0.5).lr == 0.5
+
+
 def test_every_public_optimizer_is_an_entrant():
     public = {getattr(optim, name) for name in optim.__all__}
     rules = {rule for rule in public if isinstance(rule, type) and rule is not optim.Optimizer}

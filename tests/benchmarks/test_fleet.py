@@ -256,10 +256,15 @@ def test_slow_workers_are_warned_of(journal, monkeypatch, capsys):
     told = capsys.readouterr().out
     assert "2 workers have MALLOC_TRIM_THRESHOLD_=65536 and will be slow" in told
     assert "1 workers have several threads" in told
-    monkeypatch.setattr(fleet, "_connect", lambda address: Client(None))
+    for threshold in (None, str(2**20), "67108864"):
+        monkeypatch.setattr(fleet, "_connect", lambda address, threshold=threshold: Client(threshold))
+        with Fleet(journal, console(), dask="tcp://x") as cluster_fleet:
+            assert cluster_fleet.jobs == 2
+        assert capsys.readouterr().out == ""
+    monkeypatch.setattr(fleet, "_connect", lambda address: Client(str(2**20 - 1)))
     with Fleet(journal, console(), dask="tcp://x"):
         pass
-    assert capsys.readouterr().out == ""
+    assert "MALLOC_TRIM_THRESHOLD_=1048575 and will be slow" in capsys.readouterr().out
 
 
 def test_workers_with_other_code_are_refused(journal, monkeypatch):

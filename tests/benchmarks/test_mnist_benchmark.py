@@ -218,6 +218,17 @@ def test_the_table_of_a_run_that_does_not():
     assert "5 of 6" in " ".join(text.split())
 
 
+def test_the_columns_of_the_table_are_to_the_left_since_their_cells_have_two_parts():
+    made = mnist.table([replayed("sgd")], net.Settings())
+    assert {column.justify for column in made.columns} == {"left"}
+
+
+def test_a_runs_record_rounds_its_seconds_to_milliseconds():
+    run = net.Run(0.1, [1.0], [(1, 1.0, 50.0)], 1.23456)
+    (kept,) = mnist.record([mnist.Result(entrant("sgd"), run, None, None)], net.Settings())["runs"]
+    assert kept == {"name": "sgd", "label": "SGD", "lr": 0.1, "seconds": 1.235, "figures": [(1, 1.0, 50.0)]}
+
+
 def test_the_whole_table_is_no_wider_than_120_columns():
     results = [
         replayed(name, shift=-12.34) if name in mnist.CELLS else result(name, replayed("sgd").run)

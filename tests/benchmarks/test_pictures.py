@@ -25,6 +25,7 @@ from benchmarks.pictures import (
     stage,
     warm_up,
 )
+from benchmarks.pictures.explaining import Request
 from benchmarks.pictures.stage import Stage
 from benchmarks.race import race, run
 from benchmarks.style import LOOKS
@@ -40,6 +41,11 @@ def stages(monkeypatch: pytest.MonkeyPatch) -> list[Stage]:
             super().__init__(*arguments, **options)
             made.append(self)
 
+        def frame(self, moving):
+            moving = list(moving)
+            assert all(artist.get_animated() for artist in moving)  # or it would stay where it was first drawn
+            return super().frame(moving)
+
     for module in (inside, local_minimum, look_ahead, memory, racing, ravine, slow_and_fast, warm_up):
         monkeypatch.setattr(module, "Stage", Kept)
     return made
@@ -53,6 +59,19 @@ def words(it: Stage) -> list[str]:
 def panels(it: Stage) -> list:
     """The axes of a stage that are not its overlay."""
     return [axes for axes in it.figure.axes if axes is not it.over]
+
+
+def assert_legible(it: Stage) -> None:
+    """All that is written on a stage lies within the picture, and no two texts lie on each other."""
+    renderer = it.canvas.get_renderer()
+    written = [text for text in it.over.texts if text.get_text() and text.get_visible()]
+    boxes = [text.get_window_extent(renderer) for text in written]
+    for text, box in zip(written, boxes, strict=True):
+        inside_it = box.x0 >= 0 and box.y0 >= 0 and box.x1 <= it.figure.bbox.x1 and box.y1 <= it.figure.bbox.y1
+        assert inside_it, text.get_text()
+    for (one, a), (other, b) in itertools.combinations(zip(written, boxes, strict=True), 2):
+        across, down = min(a.x1, b.x1) - max(a.x0, b.x0), min(a.y1, b.y1) - max(a.y0, b.y0)
+        assert across < 1 or down < 0.3 * min(a.height, b.height), (one.get_text(), other.get_text())
 
 
 def close(found, expected) -> None:
@@ -112,6 +131,9 @@ def test_a_map_shows_what_is_asked_for_and_is_palest_where_it_is_low():
     close(filled.levels, numpy.linspace(0, 1, 9) * filled.levels[-1])  # equal rings around the minimum of a bowl
     frame = it.frame([])
     assert frame[50, 100].min() > frame[3, 3].min() + 20
+    other = it.axes(0, 0, 200, 100)
+    stage.draw_map(other, SURFACES["saddle"], (-1.0, 1.0), (-1.0, 1.0), levels=9)
+    close(other.collections[1].levels, numpy.linspace(-2, 2, 9)[1:])  # and elsewhere equal steps of height
     stage.mark_minimum(axes, place)
     star = axes.get_lines()[-1]
     assert (data_of(star), star.get_marker()) == (([0], [0]), "*")
@@ -195,6 +217,7 @@ def test_a_scene_has_two_tracks_for_each_run_and_a_legend(stages):
     runs = [*race(place, entrants(["adam", "momentum"]), 20, {}), run(place, ENTRANTS["sgd"], 20, {"lr": 0.2})]
     scene = racing.Scene(place, runs, 20)
     gone = runs[2].steps
+    assert_legible(scene.stage)
     told = words(scene.stage)
     assert told[:2] == [place.title, place.formula]
     assert "seen from above:  ○ start  ★ minimum" in told
@@ -324,6 +347,7 @@ def test_a_film_shows_the_state_at_each_step(name, series, chained, ellipse, sta
     place = SURFACES["ravine"]
     (one,) = race(place, entrants([name]), 6, {})
     film = inside.Film(place, one)
+    assert_legible(film.stage)
     told = words(film.stage)
     assert told[:2] == [f"Inside the state: {one.entrant.label}", f"{place.title}, {place.formula};  {one.caption}"]
     named = [f"± {text}" if text == film.inside.parts.envelope else text for text in series]
@@ -375,6 +399,7 @@ def test_a_still_has_a_cell_for_each_optimizer(stages):
     frame = inside.still(place, runs, 4, 1)
     (it,) = stages
     assert frame.shape == (62 + 2 * inside.CELL, inside.WIDTH, 3)
+    assert_legible(it)
     told = words(it)
     assert told[:2] == ["Inside the state", f"{place.title}, step 4:  {place.formula}"]
     for one in runs:
@@ -389,6 +414,7 @@ def test_the_picture_of_memory_has_a_bar_for_each_optimizer(stages):
     found = {"adam": (8.04, ["m", "v"]), "sgd": (0.0, []), "momentum": (4.0, ["v"])}
     memory.still(found)
     (it,) = stages
+    assert_legible(it)
     (axes,) = panels(it)
     bars = [(bar.get_x(), round(bar.get_width(), 2), round(bar.get_y() + bar.get_height() / 2)) for bar in axes.patches]
     assert bars == [(0, 8, 0), (8, 0, 0), (0, 8, 1), (8, 4, 1), (0, 8, 2), (8, 8.04, 2)]
@@ -411,6 +437,7 @@ def test_the_balls_are_where_they_rolled(stages):
             close(dots.get_ydata(), one.f[: step + 1])
             close(ball.get_xydata(), [[one.x[step], one.f[step] + 0.28]])
             assert said.get_text() == f"x = {one.x[step]:.1f},  f = {one.f[step]:.2f}"
+        assert_legible(film.stage)
     for axes in panels(film.stage):
         curve, *marks = [line for line in axes.get_lines() if len(line.get_xdata()) and not line.get_animated()]
         close(curve.get_ydata(), (curve.get_xdata() ** 2 - 4) ** 2 / 8 + curve.get_xdata() / 2)
@@ -425,6 +452,7 @@ def test_the_ravine_is_drawn_four_times_and_its_losses_once(stages):
     runs = ravine.race(1.0, 25.0)
     ravine.still(runs, 1.0, 25.0)
     (it,) = stages
+    assert_legible(it)
     *maps, losses = panels(it)
     for axes, one in zip(maps, runs, strict=True):
         path = axes.get_lines()[-1]
@@ -449,6 +477,7 @@ def test_the_film_of_the_ravine_follows_its_runs(stages):
     film = ravine.Film([(runs[1], "one"), (runs[2], "two")])
     film.frame(9)
     assert film.counter.get_text() == f"step 9 of {ravine.SHOWN}"
+    assert_legible(film.stage)
     for one, line, head, loss in zip(runs[1:3], film.lines, film.heads, film.losses, strict=True):
         close(line.get_xydata(), one.path[:10])
         close(head.get_xydata(), one.path[9:10])
@@ -477,6 +506,7 @@ def test_the_two_steps_are_drawn_from_theta_to_where_they_end(stages):
     steps = [look_ahead.momentum_step(theta, v), look_ahead.nesterov_step(theta, v)]
     look_ahead.still(runs, steps, [1.25, 0.5])
     (it,) = stages
+    assert_legible(it)
     first, run_of_first, second, run_of_second = panels(it)
     for axes, step, one in ((first, steps[0], runs[0]), (second, steps[1], runs[1])):
         arrows = [(text.xyann, text.xy) for text in axes.texts]
@@ -510,6 +540,7 @@ def test_the_gradients_are_drawn_row_by_row(stages):
     r = warm_up.factors()
     warm_up.still(seen, r, 3)
     (it,) = stages
+    assert_legible(it)
     *ridges, factors = panels(it)
     told = words(it)
     assert "seed 3" in told[1]
@@ -554,9 +585,13 @@ def test_slow_weights_wait_while_fast_ones_go_ahead(stages, monkeypatch):
     assert seen.share == pytest.approx(spread[-2:].sum() / spread.sum())
 
     film = slow_and_fast.Film(seen, 0)
+    filled, lines = (drawn for drawn in film.map.collections if hasattr(drawn, "levels"))
+    close(filled.levels, numpy.unique(numpy.quantile(values, numpy.linspace(0, 1, 16))))  # as much of each colour
+    close(lines.levels, filled.levels[1::2])
     on = seen.on_plane
     gap = [[math.nan] * 2]
     film.frame(4)  # one round, and a step of the next
+    assert_legible(film.stage)
     assert film.counter.get_text() == "iteration 9"
     close(film.fast.get_xydata(), [*on(fast[0]), *gap, *on(fast[1, :2]), *gap])
     close(film.jumps.get_xydata(), [on(fast[0, 3]), on(slow[1]), *gap])
@@ -573,3 +608,148 @@ def test_slow_weights_wait_while_fast_ones_go_ahead(stages, monkeypatch):
     every = [*seen.fast_losses.ravel(), *seen.slow_losses]
     close([low, high], [min(every) - 0.08 * (max(every) - min(every)), max(every) + 0.08 * (max(every) - min(every))])
     assert film.losses.get_xlim() == (4, 12)
+
+
+# What the explanations tell, and the files they write.
+
+
+def test_an_explanation_moves_unless_told_otherwise(tmp_path):
+    assert Request(tmp_path) == Request(tmp_path, True, 0)
+
+
+def test_what_is_told_of_the_ravine(tmp_path):
+    told = ravine.explain(Request(tmp_path, False, 0))
+    runs = ravine.race(*told.numbers["curvatures"])
+    steps = [ravine.steps_to(one, 1e-3) for one in runs]
+    assert [one["steps_to_a_thousandth"] for one in told.numbers["runs"]] == steps
+    assert [one["optimizer"] for one in told.numbers["runs"]] == ["sgd", "sgd", "momentum", "momentum"]
+    assert [one["parameters"] for one in told.numbers["runs"]] == [one.caption for one in runs]
+    assert told.sentences == [
+        "The curvatures are 1 and 25 (the engine's second derivatives), the condition number is 25: from the rate "
+        "2 / 25 = 0.08 on, SGD swings higher with each step.",
+        f"To a thousandth of the first loss SGD takes {steps[1]} steps at its best rate, 0.0769. Momentum takes "
+        f"{steps[2]} at a quarter of that rate with mu = 0.8, and {steps[3]} at its own best, 0.111 with mu = 0.444.",
+    ]
+    assert told.written == [tmp_path / "ravine.png"]
+    with Image.open(tmp_path / "ravine.png") as image:
+        assert image.size == (1600, 2 * 688)
+
+
+def test_what_is_told_of_the_local_minimum(tmp_path):
+    told = local_minimum.explain(Request(tmp_path, True, 0))
+    sgd, momentum = local_minimum.roll("sgd", lr=0.02), local_minimum.roll("momentum", lr=0.02, momentum=0.9)
+    numbers = told.numbers
+    lower, ridge, dip = sorted(numpy.roots([0.5, 0, -2, 0.5]).real)
+    for name, place in (("dip", dip), ("ridge", ridge), ("lower_dip", lower)):
+        height = (place**2 - 4) ** 2 / 8 + place / 2
+        numpy.testing.assert_allclose(numbers[name], [place, height, 0, 1.5 * place**2 - 2], atol=1e-9)
+    over = next(step for step, x in enumerate(momentum.x) if x < ridge)
+    assert numbers["momentum_over_the_ridge_at_step"] == over
+    assert (numbers["sgd_ends_at"], numbers["momentum_ends_at"]) == (sgd.x[-1], momentum.x[-1])
+    assert told.sentences[0].startswith(
+        f"Both start at x = 3.2 with the rate 0.02. After 80 steps SGD is at x = {sgd.x[-1]:.3f}, "
+    )
+    assert told.sentences[0].endswith(
+        f"in the dip at {dip:.3f} (f = {numbers['dip'][1]:.3f}, slope 0, curvature {1.5 * dip**2 - 2:.3g})."
+    )
+    assert told.sentences[1] == (
+        f"Momentum is over the ridge at {ridge:.3f} (f = {numbers['ridge'][1]:.3f}) after {over} steps, and ends at "
+        f"x = {momentum.x[-1]:.3f}, by the lower dip at {lower:.3f} (f = {numbers['lower_dip'][1]:.3f})."
+    )
+    assert told.written[:2] == [tmp_path / "local-minimum.png", tmp_path / "local-minimum.gif"]
+    with Image.open(told.written[1]) as gif:
+        assert gif.n_frames == local_minimum.STEPS + 1
+    with Image.open(told.written[0]) as image:
+        assert image.size == (1600, 680)
+
+
+def test_what_is_told_of_the_look_ahead(tmp_path):
+    told = look_ahead.explain(Request(tmp_path, False, 0))
+    numbers = told.numbers
+    one = run(look_ahead.SURFACE, ENTRANTS["momentum"], 40, {"lr": 0.03, "momentum": 0.8})
+    other = run(look_ahead.SURFACE, ENTRANTS["nesterov"], 40, {"lr": 0.03, "momentum": 0.8})
+    close(numbers["theta"], one.path[2])
+    close(numbers["look_ahead"], one.path[2] - 0.03 * 0.8 * one.states["v"][2])
+    close(numbers["ends"][0], one.path[3])
+    close(numbers["losses"], [look_ahead.SURFACE.value(end) for end in numbers["ends"]])
+    close(numbers["distances_after_all_steps"], [numpy.hypot(*each.path[-1]) for each in (one, other)])
+    said = ["({:.2f}, {:.2f})".format(*point) for point in (numbers["theta"], numbers["look_ahead"])]
+    assert told.sentences[0] == (
+        f"At step 2 of Momentum's run (lr 0.03, mu 0.8) the ball is at {said[0]} and its velocity is about to take "
+        f"it to {said[1]}."
+    )
+    first, second = (
+        "({:.2f}, {:.2f}), f = {:.3g}".format(*end, f)
+        for end, f in zip(numbers["ends"], numbers["losses"], strict=True)
+    )
+    assert f"lands at {first}. Nesterov adds" in told.sentences[1]
+    assert told.sentences[1].endswith(f"lands at {second}.")
+    away = numbers["distances_after_all_steps"]
+    assert told.sentences[2] == f"After 40 steps Momentum is {away[0]:.2g} from the minimum, Nesterov {away[1]:.2g}."
+
+
+def test_what_is_told_of_the_warm_up(tmp_path, monkeypatch):
+    monkeypatch.setattr(warm_up, "SHOWN", (1, 2, 10))
+    told = warm_up.explain(Request(tmp_path, False, 3))
+    seen = [warm_up.watch(make, 3) for _, _, make in warm_up.RUNS]
+    names = ["Adam", "Adam, warm-up of 100", "RAdam"]
+    assert list(told.numbers["runs"]) == names
+    for name, one in zip(names, seen, strict=True):
+        kept = told.numbers["runs"][name]
+        assert kept["iterations"] == [1, 2, 10]
+        assert kept["loss"] == [g.loss for g in one.values()]
+        assert kept["zero"] == [g.zero for g in one.values()]
+        assert kept["median_log10"] == [g.median for g in one.values()]
+    dead = ", ".join(f"{name} {100 * one[2].zero:.1f} %" for name, one in zip(names, seen, strict=True))
+    assert (
+        told.sentences[0]
+        == f"Of the gradients {100 * seen[0][1].zero:.1f} % are exactly 0 at iteration 1; at iteration 2: {dead}."
+    )
+    moved = ", ".join(f"{name} {one[10].median - one[1].median:+.2f}" for name, one in zip(names, seen, strict=True))
+    losses = ", ".join(f"{one[10].loss:.2f}" for one in seen)
+    assert (
+        told.sentences[1]
+        == f"The median of log10 |g| moved from iteration 1 to 10 by: {moved}; the losses there are {losses}."
+    )
+    r = told.numbers["r"]
+    assert told.sentences[2] == (
+        f"RAdam divides from step 6 on, with r = {r[6]:.3f}; r is {r[100]:.3f} at step 100, {r[1000]:.3f} at 1000 and "
+        f"{r[3000]:.3f} at 3000."
+    )
+    assert math.isnan(r[5])
+    assert (told.numbers["seed"], told.numbers["rate"], told.numbers["warm_up"]) == (3, 0.01, 100)
+    assert told.written == [tmp_path / "warm-up.png"]
+
+
+def test_what_is_told_of_slow_and_fast_weights(tmp_path, monkeypatch):
+    for name, value in {"FIRST": 5, "ROUNDS": 2, "GRID": 3, "IMAGES": 40}.items():
+        monkeypatch.setattr(slow_and_fast, name, value)
+    told = slow_and_fast.explain(Request(tmp_path, True, 1))
+    seen = slow_and_fast.watch(1)
+    ends, after = seen.fast_losses[:, 5], seen.slow_losses[1:]
+    close(told.numbers["loss_of_fast_weights_at_the_ends"], ends)
+    close(told.numbers["loss_of_slow_weights_after"], after)
+    assert told.sentences == [
+        f"2 rounds from iteration 5 on: over 40 training images the loss of the fast weights at the end of a round is "
+        f"{ends.mean():.3f} on average, that of the slow weights then {after.mean():.3f}; the slow ones are better in "
+        f"{(after < ends).sum()} of 2 rounds.",
+        f"The plane has {100 * seen.share:.0f} % of the fast weights' variance.",
+    ]
+    assert told.written[:2] == [tmp_path / "lookahead.png", tmp_path / "lookahead.gif"]
+    with Image.open(told.written[1]) as gif:
+        assert gif.n_frames == 11
+    with Image.open(told.written[0]) as image:
+        assert image.size == (1600, 956)
+
+
+def test_what_is_told_of_memory(tmp_path, monkeypatch):
+    monkeypatch.setattr(memory, "PARAMETERS", 100_000)
+    told = memory.explain(Request(tmp_path, False, 0))
+    assert list(told.numbers) == list(ENTRANTS)
+    assert told.numbers["adam"]["keeps"] == ["m", "v"]
+    assert told.numbers["adam"]["bytes_per_parameter"] == pytest.approx(8, abs=0.2)
+    (sentence,) = told.sentences
+    assert sentence.startswith(
+        "For each float32 parameter (4 bytes, and 4 for its gradient), measured over 100,000: 0 bytes: SGD; 4"
+    )
+    assert "8 bytes: Adam, AdamW, Adadelta, AdaMax, RAdam; 12 bytes: Lookahead(Adam), Ranger." in sentence

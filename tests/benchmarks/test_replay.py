@@ -300,6 +300,15 @@ def test_the_yardstick_shows_the_mean_and_its_percentiles():
     ]
 
 
+@pytest.mark.parametrize("members", [((0.2, 95.0), (0.2, 95.5), (0.2, 96.0)), ((0.2, 95.0), (0.2, 95.0), (0.2, 97.0))])
+def test_as_few_as_the_worst_member_is_not_fewer(members):
+    """Of the first only the middle one lies within the others; of the second the last is none of the others."""
+    one = several("adam", members, printed=[(0.1, 99.0)])
+    assert len(replay._yardstick([one])) == 1
+    within, exact = replay.left_out([one])
+    assert (within[1], within[2], exact[1]) == (0, 1, 0)
+
+
 def test_three_members_are_enough_for_the_yardstick_and_two_are_not():
     two, three, four = (ensemble("adam", [97.0, 97.2, 97.1, 97.3][:n]) for n in (2, 3, 4))
     assert replay._yardstick([two]) == replay._yardstick([four, two]) == replay._yardstick([two, three]) == []
@@ -312,7 +321,7 @@ def test_conclusions_name_what_is_outside():
     assert replay.conclusions([inside, outside]) == [
         "1 of the notebook's 2 figures lie within the ensembles of 2 members; 0 agree exactly with some member.",
         "Outside: momentum at 3000 (accuracy). With --widen 8 these ensembles get more members.",
-        "Of 1 pairs of runs, 0 can end in either order, by rounding alone: .",
+        "Of 1 pairs of runs, 0 can end in either order, by rounding alone.",
     ]
 
 
@@ -332,6 +341,13 @@ def test_conclusions_about_ensembles_of_several_sizes():
 def by_rank(*names):
     """The names from the one that the notebook has first."""
     return sorted(names, key=lambda name: -notebook()[name].figures[3000][1])
+
+
+def test_a_pair_that_is_always_turned_round_is_not_open():
+    first, second = by_rank("adam", "momentum")
+    runs = [ensemble(first, [90.0, 91.0]), ensemble(second, [92.0, 93.0])]
+    assert [pair[2] for pair in replay.reversals(runs)] == [0]
+    assert replay.conclusions(runs)[-1] == "Of 1 pairs of runs, 0 can end in either order, by rounding alone."
 
 
 @pytest.mark.parametrize(("more", "pairs", "shown"), [(0, 6, 6), (1, 10, 7)])

@@ -195,6 +195,30 @@ def test_a_table_loses_no_figure_on_a_narrow_terminal():
     assert row.split()[2:] == [f"{i + 0.25:.2f}" for i in range(20)]
 
 
+class Terminal(io.StringIO):
+    """A terminal that keeps what is written on it."""
+
+    def isatty(self):
+        return True
+
+
+@pytest.mark.parametrize("plain", [True, False])
+def test_a_table_has_colours_only_if_the_console_has(plain, monkeypatch):
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    made = report.table("Title", ["run"])
+    made.add_row("[red]failed[/]")
+    out = Console(file=Terminal(), width=40, no_color=plain)
+    report.show(made, out)
+    assert ("\x1b[31m" in out.file.getvalue()) is not plain
+
+
+def test_columns_of_text_are_to_the_left_and_of_numbers_to_the_right():
+    assert [column.justify for column in report.table("T", "abcd").columns] == ["left", "right", "right", "right"]
+    assert [column.justify for column in report.table("T", "abc", text=2).columns] == ["left", "left", "right"]
+    assert {column.no_wrap for column in report.table("T", "abc").columns} == {True}
+
+
 def test_what_is_piped_is_120_columns_wide(monkeypatch):
     monkeypatch.delenv("COLUMNS", raising=False)
     assert report.console().width == 120
@@ -235,12 +259,18 @@ def test_a_picture_that_cannot_be_drawn_leaves_the_old_file(tmp_path):
 
 def test_the_suffix_is_the_format(tmp_path):
     fig, _ = style.figure()
-    assert b"<svg" in style.save(fig, tmp_path / "p.svg").read_bytes()
+    assert b"<svg" in style.save(fig, tmp_path / "new" / "and" / "deep" / "p.svg").read_bytes()
     assert style.save(fig, tmp_path / "p").read_bytes()[:4] == b"\x89PNG"
 
 
 def test_no_two_optimizers_look_alike():
+    from matplotlib.colors import is_color_like
+    from matplotlib.lines import Line2D
+
     looks = [*style.LOOKS.values(), *style.GUESTS]
+    assert all(is_color_like(look.color) and look.color.startswith("#") for look in looks)
+    for look in looks:
+        Line2D([], [], linestyle=look.dash)  # raises for what is no dash
     assert len(set(looks)) == len(looks)
     assert {look.color for look in style.GUESTS} == {style.BLACK, style.GREY}
     assert not {style.BLACK, style.GREY} & {look.color for look in style.LOOKS.values()}

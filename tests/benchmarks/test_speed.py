@@ -248,6 +248,11 @@ def test_the_chart_has_a_bar_for_every_figure_and_ends_before_the_slowest(tmp_pa
     assert figures["98,765"] == pytest.approx(axis.get_xlim()[1] * 0.99)  # in it, at the edge
     assert figures["98,765"] < axis.get_xlim()[1]
     assert [label.get_text() for label in axis.get_yticklabels()] == list(ENTRANTS)
+    middles = sorted(bar.get_y() + bar.get_height() / 2 for bar in axis.patches)
+    groups = [[middles.pop(0)]]
+    for middle in middles:  # a gap of one bar between two optimizers
+        groups.append([middle]) if middle > groups[-1][-1] + 1.5 else groups[-1].append(middle)
+    assert list(axis.get_yticks()) == pytest.approx([sum(group) / len(group) for group in groups])
     assert (axis.get_title("left"), axis.get_xlabel()) == ("1 thread", "microseconds per training step")
     first = [bar for bar in axis.patches if round(bar.get_width()) in (500, 1000, 98765)][:3]
     assert [tuple(round(c * 255) for c in bar.get_facecolor()[:3]) for bar in first] == [
@@ -327,6 +332,10 @@ def test_the_second_picture_has_a_line_for_each_library():
     assert list(batch.get_lines()[2].get_xdata()) == [100, 100]
     assert labels(batch.get_legend().get_texts())[2] == "stops falling at 100"
     assert len(width.get_lines()) == 2
+    assert {(axis.get_xscale(), axis.get_yscale()) for axis in (adam, sgd, width, depth, batch)} == {("log", "log")}
+    assert ops.get_xscale() == "linear"
+    assert [line.get_visible() for line in ops.get_ygridlines()] == [False] * 2
+    assert all(line.get_visible() for line in ops.get_xgridlines())
 
 
 def test_the_second_picture_of_nothing():
@@ -357,6 +366,14 @@ def test_the_tables_of_updates_and_operations():
     assert ["add", "0.51", "1.50"] in lines
     assert ["relu", "-", "-"] in lines
     assert ["operation", "NumPy", "minigrad,", "no_grad"] in lines
+
+
+def test_a_title_and_a_caption_longer_than_the_screen_are_not_broken():
+    out = Console(file=io.StringIO(), width=30)
+    scaling.print_table("A title " * 10, ["a", "b"], [("1", "2")], out, "A caption " * 10)
+    lines = [line.strip() for line in out.file.getvalue().splitlines()]
+    assert ("A title " * 10).strip() in lines
+    assert ("A caption " * 10).strip() in lines
 
 
 def test_the_table_of_memory():
@@ -473,7 +490,7 @@ def test_the_command_measures_prints_and_writes(small, tmp_path, capsys):
     assert [r["rule"] for r in results["memory"]] == ["sgd", "adam"]
     assert results["versions"] == {"numpy": np.__version__, "minigrad": minigrad.__version__}
     assert results["environment"]["seed"] == 0
-    assert results["settings"]["rounds"] == 1
+    assert results["settings"] == {"rounds": 1, "seconds_of_a_round": 0.012, "quick": True}
     assert_png(tmp_path / "speed_scaling.png", (1800, 1440))
     with Image.open(tmp_path / "speed.png") as image:
         assert image.width == 1800

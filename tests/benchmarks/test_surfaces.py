@@ -368,6 +368,77 @@ def test_ffmpeg_is_handed_every_frame(tmp_path, monkeypatch, ending, made):
     assert sorted(path.name for path in tmp_path.iterdir() if path.is_file()) == sorted(p.name for p in written)
 
 
+# What is wrong, and what lies at the edge.
+
+
+def test_a_hyperparameter_that_an_optimizer_does_not_take():
+    with pytest.raises(UsageError, match=r"sgd does not take \{'nope': 1\}: TypeError: .*nope"):
+        run(SURFACES["ravine"], ENTRANTS["sgd"], 3, {"nope": 1})
+    with pytest.raises(UsageError, match=r"adam does not take \{'lr': -1\}: ValueError"):
+        run(SURFACES["ravine"], ENTRANTS["adam"], 3, {"lr": -1})
+
+
+def test_a_built_in_optimizer_that_raises_is_our_fault(mine):
+    tired = entrants([f"{mine}:Tired"])[0]
+    with pytest.raises(UsageError, match=r"Tired raises ValueError: enough for today \(line 11\)"):
+        run(SURFACES["ravine"], tired, 5, {})
+    with pytest.raises(ValueError, match="enough for today"):
+        run(SURFACES["ravine"], replace(tired, spec="tired"), 5, {})
+
+
+def test_where_there_is_nothing_to_stand_on_a_run_ends_where_it_was():
+    place = replace(
+        SURFACES["ravine"],
+        function=lambda x, y: x.log() + y**2,
+        x_range=(0.0, 3.0),
+        y_range=(-2.0, 2.0),
+        start=(1.0, 1.0),
+        minimum=None,
+    )
+    one = run(place, ENTRANTS["momentum"], 100, {"lr": 0.05, "momentum": 0.5})
+    assert one.fate == "diverged"
+    assert 3 < one.steps < 100
+    numpy.testing.assert_array_equal(one.path[-1], one.path[-2])  # the edge is at x = 0, where the logarithm is -inf
+    assert one.losses[-1] == one.losses[-2]
+    assert numpy.isfinite(one.losses).all()
+    assert {len(rows) for rows in (one.losses, one.gradients, *one.states.values())} == {one.steps + 1}
+
+
+def test_a_grid_is_evaluated_at_once_if_that_is_right():
+    import minigrad
+    from benchmarks.landscapes import evaluate
+
+    x, y = numpy.meshgrid(numpy.linspace(1, 2, 4), numpy.linspace(3, 4, 3))
+    called = []
+
+    def noted(function):
+        return lambda a, b: called.append(a.shape) or function(a, b)
+
+    numpy.testing.assert_allclose(evaluate(noted(lambda a, b: a * b), x, y), x * y)
+    assert called == [(), (3, 4)]
+    called.clear()
+    numpy.testing.assert_array_equal(evaluate(noted(lambda a, b: minigrad.tensor(3.0)), x, y), numpy.full((3, 4), 3.0))
+    assert len(called) == 2 + 12  # one by one
+    numpy.testing.assert_allclose(evaluate(lambda a, b: a / a.sum(), x, y), numpy.ones((3, 4)))
+    numpy.testing.assert_allclose(evaluate(lambda a, b: a * math.nan, x, y), numpy.full((3, 4), math.nan))
+
+
+@pytest.mark.parametrize(
+    ("to", "edge"),
+    [
+        ((4.0, 1.0), (2.0, 0.5)),
+        ((-4.0, 1.0), (-2.0, 0.5)),
+        ((1.0, 4.0), (0.25, 1.0)),
+        ((1.0, -4.0), (0.25, -1.0)),
+        ((8.0, -8.0), (1.0, -1.0)),  # the nearer edge
+        ((math.inf, 0.0), (0.0, 0.0)),
+        ((0.0, math.nan), (0.0, 0.0)),
+    ],
+)
+def test_where_the_straight_way_out_crosses_the_edge(to, edge):
+    assert crossing((0.0, 0.0), to, (-2.0, 2.0), (-1.0, 1.0)) == pytest.approx(edge)
+
+
 # The command line.
 
 

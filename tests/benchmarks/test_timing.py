@@ -30,6 +30,29 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+# Progress.
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_a_bar_is_drawn_on_a_terminal_alone(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from rich.console import Console
+
+    monkeypatch.setenv("TERM", "xterm-256color")
+    piped, terminal = Console(file=io.StringIO()), Console(file=Terminal(), width=80)
+    for out in (None, piped, terminal):
+        with timing._bar(out, "training steps", 3) as tick:
+            tick()
+    assert piped.file.getvalue() == ""  # type: ignore[attr-defined]
+    assert "training steps" in terminal.file.getvalue()  # type: ignore[attr-defined]
+    assert capsys.readouterr() == ("", "")
+
+
 # What the rounds say.
 
 
