@@ -142,6 +142,16 @@ def test_the_last_four_times_that_all_have_reached_are_columns():
     assert rows(made)[0] == ["batch (all)", "0.3", "1", "3.5", "1.250", "10.00", "10.00", "10.00", "10.00", "10.00"]
 
 
+@pytest.mark.parametrize(
+    ("shortest", "times"),
+    [(0.009, []), (0.01, ["0.01"]), (0.04, ["0.01", "0.03"]), (120, ["3", "10", "30", "100"])],
+)
+def test_times_are_columns_from_when_all_have_reached_them(shortest, times):
+    figures = [Figure(0, 0, 0.0, 2.3, 10.0), Figure(1, 100, shortest, 1.25, 50.0)]
+    made = batch_size.table([batch_size.Result(one, figures) for one in DESCENTS], "digits", 1400)
+    assert heads(made)[5:] == [f"{time}\ns" for time in times]
+
+
 def test_at_is_the_last_figure_within():
     made = [Figure(0, 0, 0.0, 2.3, 10.0), Figure(1, 100, 0.5, 1.0, 50.0), Figure(2, 200, 1.5, 0.5, 80.0)]
     assert at(made, images=99) is made[0]

@@ -363,6 +363,10 @@ def test_running_mean():
     assert means.tolist() == [4.0]
 
 
+def test_a_mini_batch_may_be_all_there_is(tmp_path):
+    assert digits(tmp_path, "--optimizers", "sgd", "--batch-size", "1400") == 0
+
+
 # A learner's own, and what goes wrong
 
 

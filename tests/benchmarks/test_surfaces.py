@@ -481,6 +481,16 @@ def test_a_branch_that_a_grid_has_no_answer_to(mine, tmp_path):
     assert (stored["surface"]["x_range"], stored["surface"]["start"]) == ([-2, 2], [-1.5, 2])
 
 
+def test_what_was_written_is_told_in_whole_lines(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", "40")
+    assert ask("--surface", "saddle", "--optimizers", "sgd", "--steps", "3", "--stills", folder=tmp_path) == 0
+    told = capsys.readouterr().out.splitlines()
+    folder = tmp_path / "surfaces"
+    for path in folder.iterdir():
+        assert f"{path}  {path.stat().st_size / 1e3:.0f} kB" in told
+    assert told[-1] == f"3 pictures and files of numbers in {folder}"
+
+
 def test_inside_draws_only_that(mine, tmp_path):
     assert ask("--inside", f"momentum,{mine}:Halver", "--stills", folder=tmp_path) == 0
     assert [path.name for path in (tmp_path / "surfaces").iterdir()] == ["inside-the-state.png"]
