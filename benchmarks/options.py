@@ -106,9 +106,11 @@ def _whole(text: str, least: int, most: int | None) -> int:
         number = int(text)
     except ValueError:
         number = least - 1
-    if number < least or (most is not None and number > most):
-        to = f" to {most}" if most is not None else " on"
+    if number < least:
+        to = f" to {most}" if least == 0 else " on"
         raise argparse.ArgumentTypeError(f"must be a whole number from {least}{to}, not {shown(text)}")
+    if most is not None and number > most:
+        raise argparse.ArgumentTypeError(f"must be a whole number from {least} to {most}, not {shown(text)}")
     return number
 
 

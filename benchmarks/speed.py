@@ -143,7 +143,7 @@ def _known(text: str | None, names: Sequence[str], what: str) -> list[str]:
 
 def _thread(text: str) -> int:
     if not text.isdecimal() or len(text) > 3 or int(text) < 1:
-        raise UsageError(f"--threads takes whole numbers from 1 to 999, as 1,2, not {shown(text)}")
+        raise UsageError(f"--threads takes whole numbers from 1 on, as 1,2, not {shown(text)}")
     return int(text)
 
 

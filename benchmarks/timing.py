@@ -27,7 +27,6 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from benchmarks import parallel
-from benchmarks.entrants import explain, path_of
 from benchmarks.peers import PEERS, Rule, Run, Work
 
 if TYPE_CHECKING:
@@ -160,7 +159,7 @@ class Worker:
 
     def __init__(self, peer: str, threads: int, folder: Path, own: str = "") -> None:
         self.name = own or f"{peer}, {threads} thread{'s' * (threads > 1)}"
-        self._file = path_of(own) if own else ""
+        self._file = own.partition(".py:")[0] + ".py" if own else ""
         self._complaints: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 (closed by close)
         self._process = subprocess.Popen(
             [sys.executable, "-m", "benchmarks.timing", peer, str(threads), str(folder)],
@@ -204,7 +203,7 @@ class Worker:
         self._complaints.seek(0)
         words = self._complaints.read().decode(errors="replace")
         found = parallel.died(words)
-        if found is not None and found.places:
+        if found is not None and found.places and not words.startswith("Traceback"):
             return f": {found.how}{found.line_in(self._file)}"
         lines = words.strip().splitlines()
         return f" with status {status}" + (f": {lines[-1]}" if lines else "")
@@ -468,8 +467,17 @@ def serve(bench: Bench, questions: IO[str], answers: IO[str]) -> None:
         try:
             answer = {"result": getattr(bench, question)(**arguments)}
         except BaseException as error:  # a learner's rule may do anything
-            answer = {"error": explain(error, bench.spec)}
+            answer = {"error": _explained(error, bench.spec)}
         print(json.dumps(answer), file=answers, flush=True)
+
+
+def _explained(error: BaseException, spec: str) -> str:
+    """An error in a sentence; `spec` is the optimizer at work, if there is one."""
+    if not spec:
+        return f"{type(error).__name__}: {error}"
+    from benchmarks.entrants import explain  # it imports minigrad, which a peer's process must not
+
+    return explain(error, spec)
 
 
 def main(argv: Sequence[str]) -> int:

@@ -327,8 +327,8 @@ class Good(Optimizer):
 
 class Bad(Optimizer):
     def rule(self, theta, g, *, lr=0.1, t):
-        if t == 5:
-            raise ArithmeticError("no fifth step")
+        if t == 8:
+            raise ArithmeticError("no eighth step")
         theta -= lr * g
 """
 
@@ -352,14 +352,14 @@ def test_a_run_that_raises_is_told_and_takes_no_other_down(tmp_path, capsys):
     mine = ["--optimizer", f"{file}:Good", "--optimizer", f"{file}:Bad"]
     assert seeds.main([*arguments, *mine]) == 1
     told = capsys.readouterr().out
-    assert "failed: Bad, seed 0 and 2 more: ArithmeticError: no fifth step (line 11)" in told
+    assert "failed: Bad, seed 0 and 2 more: ArithmeticError: no eighth step (line 11)" in told
     record = json.loads((tmp_path / "seeds-notebook.json").read_text())
     good, sgd = sorted(record["optimizers"], key=lambda one: one["name"])
     assert (good["name"], sgd["name"]) == ("Good", "sgd")
     assert good["seeds"] == sgd["seeds"]  # the same rule
     kept = [json.loads(line) for line in (tmp_path / "trials.jsonl").read_text().splitlines()]
     failed = [line["result"]["failed"] for line in kept if "failed" in line["result"]]
-    assert failed == ["ArithmeticError: no fifth step (line 11)"] * 3
+    assert failed == ["ArithmeticError: no eighth step (line 11)"] * 3
 
     # Mended, it is another file, and is run; what did not fail before is kept.
     file.write_text(RULES.replace("t == 5", "t == 50"))

@@ -308,7 +308,7 @@ def test_a_file_that_is_half_written_takes_no_name(tmp_path):
         part.write_text("half")
         raise OSError("full")
 
-    with pytest.raises(OSError, match="full"):
+    with pytest.raises(UsageError, match="full"):
         animation.write_beside(tmp_path / "a.gif", half)
     assert list(tmp_path.iterdir()) == []
 

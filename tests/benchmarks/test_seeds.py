@@ -767,7 +767,7 @@ def test_plans_get_smaller_and_the_first_that_fits_is_taken(monkeypatch, tmp_pat
     ("arguments", "told"),
     [
         (["--seeds", "1"], "needs at least 2"),
-        (["--seeds", "1000001"], "at most 1000000"),
+        (["--seeds", "1000001"], "at most 10000"),
         (["--rates", "2"], "at least 3"),
         (["--budget", "0"], "minutes above 0, not '0'"),
         (["--budget", "inf"], "minutes above 0, not 'inf'"),

@@ -107,7 +107,7 @@ class Scripted:
     log: list[tuple[str, int, str, Any]] = []
     failing: dict[tuple[str, str], str] = {}
 
-    def __init__(self, peer: str, threads: int, folder: Path) -> None:
+    def __init__(self, peer: str, threads: int, folder: Path, own: str = "") -> None:
         self.peer, self.threads = peer, threads
 
     def ask(self, question: str, **arguments: Any) -> Any:
@@ -116,7 +116,7 @@ class Scripted:
             raise WorkerError(Scripted.failing[self.peer, question])
         return 0.5 if question == "prepare" else (10, 0.02, 0.02, 0) if question == "round" else None
 
-    def close(self) -> None:
+    def close(self, at_once: bool = False) -> None:
         Scripted.log.append((self.peer, self.threads, "close", None))
 
 
@@ -252,6 +252,8 @@ def test_peers_processes_do_not_import_minigrad(folder):
 
 def test_questions_are_answered_line_by_line_and_errors_too():
     class Fake:
+        spec = ""
+
         def double(self, x: int) -> int:
             return 2 * x
 
