@@ -24,6 +24,7 @@ from minigrad.tensor import (
     ShapeError,
     Tensor,
     bool_,
+    float16,
     float32,
     float64,
     int64,
@@ -31,6 +32,73 @@ from minigrad.tensor import (
     operation,
     writes,
 )
+
+# What operations are given.
+
+
+def _operand(name: str, x: Any, like: Any) -> Any:
+    """What stands on the other side of an operator, as operations take it, or NotImplemented.
+
+    Tensors, numbers and plain arrays stay as they are, other arrays become plain; lists become arrays on the device of
+    `like`, and if that is floating point, of its dtype: Python numbers do not change the dtype of a result.
+    """
+    if isinstance(x, (Tensor, float, int)):
+        return x
+    if isinstance(x, numpy.generic) and x.dtype in backend.DTYPES:
+        return x  # not an array: a GPU takes numbers of the host, but no arrays
+    if isinstance(x, (list, tuple, range)):
+        return _beside(name, x, like)
+    if backend.is_array(x) or hasattr(x, "__array__"):
+        return backend.plain(x, what=f"{name}: an operand")
+    return NotImplemented
+
+
+def _beside(name: str, x: Any, like: Any) -> Any:
+    """Python numbers as an array where `like` is, and of its dtype."""
+    floats = getattr(getattr(like, "dtype", None), "kind", "") == "f"
+    array = backend.plain(x, like.dtype if floats else None, f"{name}: an operand")
+    return backend.to_device(array, backend.device_of(_array(like)))
+
+
+def _taken(name: str, x: Any, like: Any = None) -> Any:
+    """The same for a function, which has nobody to leave it to.
+
+    Raises:
+        TypeError: `x` is neither a tensor nor an array, a number or a list of numbers.
+    """
+    found = _operand(name, x, like)
+    if found is NotImplemented:
+        raise TypeError(f"{name}: takes tensors, arrays and numbers, not {type(x).__name__}")
+    return found
+
+
+def _given(name: str, a: Any) -> Any:
+    """What a function works on: a tensor or an array; lists become arrays."""
+    return a if isinstance(a, Tensor) or backend.is_array(a) else backend.plain(a, what=f"{name}: its input")
+
+
+def _array(x: Any) -> Any:
+    return x.data if isinstance(x, Tensor) else x
+
+
+def _real(name: str, a: Any) -> Any:
+    """`a` as a function of real numbers takes it: whole numbers become float32, as in PyTorch."""
+    if not hasattr(a, "dtype"):
+        return a if isinstance(a, (float, int)) else _real(name, _taken(name, a))
+    return a if a.dtype.kind == "f" else a.astype(float32)
+
+
+def _real_tensor(name: str, a: Any) -> Any:
+    """`a`, which must be floating point: where whole numbers would give no whole number PyTorch refuses them too."""
+    a = _given(name, a)
+    if a.dtype.kind != "f":
+        raise TypeError(f"{name}: takes a floating-point tensor, not one of {a.dtype}: convert it with .float()")
+    return a
+
+
+def _is_half(a: Any) -> bool:
+    return a.dtype == float16
+
 
 # Arithmetic.
 
@@ -73,11 +141,35 @@ def div(a: Array, b: Array) -> Array:
 
 @operation(
     lambda g, _y, a, b: g * b * a ** _exponent_less_one(b),
-    lambda g, y, a, _b: g * y * log(where(a > 0, a, 1.0)),  # at a = 0, y log a tends to 0
+    lambda g, y, a, b: g * y * _log_of_base(a, b),
 )
 def pow(a: Array, b: Array) -> Array:
-    """a to the power b, elementwise (a must be positive for the gradient of b)."""
-    return a**b
+    """a to the power b, elementwise (for negative a there is no gradient of b: it is NaN).
+
+    Raises:
+        RuntimeError: integers to a negative integer power, as in PyTorch: the result would be no integer.
+    """
+    try:
+        if isinstance(b, int) and b < 0 and not isinstance(a, float) and a.dtype.kind != "f":
+            raise ValueError
+        return a**b
+    except ValueError:
+        if _whole(a) and _whole(b):
+            raise RuntimeError(
+                "pow: integers to negative integer powers are not integers: convert them with .float() first"
+            ) from None
+        raise
+
+
+def _whole(a: Any) -> bool:
+    return isinstance(a, int) or (hasattr(a, "dtype") and a.dtype.kind != "f")
+
+
+def _log_of_base(a: Any, b: Any) -> Any:
+    """log a, but 0 where a = 0 and b >= 0: there y log a tends to 0."""
+    if isinstance(a, (int, float)) and a > 0:
+        return math.log(a)
+    return log(where((a == 0) * (b >= 0), 1.0, a))
 
 
 def _exponent_less_one(b: Any) -> Any:
@@ -99,74 +191,87 @@ def neg(a: Array) -> Array:
 @operation(lambda g, y, _a: g * y)
 def exp(a: Array) -> Array:
     """e to the power a."""
-    return numpy.exp(a)
+    return numpy.exp(_real("exp", a))
 
 
 @operation(lambda g, _y, a: g / a)
 def log(a: Array) -> Array:
     """The natural logarithm."""
-    return numpy.log(a)
+    return numpy.log(_real("log", a))
 
 
 @operation(lambda g, y, _a: g / (2 * y))
 def sqrt(a: Array) -> Array:
     """The square root."""
-    return numpy.sqrt(a)
+    return numpy.sqrt(_real("sqrt", a))
 
 
 @operation(lambda g, _y, a: g * cos(a))
 def sin(a: Array) -> Array:
     """The sine, of radians."""
-    return numpy.sin(a)
+    return numpy.sin(_real("sin", a))
 
 
 @operation(lambda g, _y, a: -g * sin(a))
 def cos(a: Array) -> Array:
     """The cosine, of radians."""
-    return numpy.cos(a)
+    return numpy.cos(_real("cos", a))
 
 
 @operation(lambda g, y, _a: g * (1 - y * y))
 def tanh(a: Array) -> Array:
     """The hyperbolic tangent."""
-    return numpy.tanh(a)
+    return numpy.tanh(_real("tanh", a))
 
 
 @operation(lambda g, y, _a: g * y * (1 - y))
 def sigmoid(a: Array) -> Array:
     """1 / (1 + exp(-a)), by exp of -|a|, which cannot overflow; small results keep their digits."""
+    a = _real("sigmoid", a)
     e = numpy.exp(-numpy.absolute(a))
     return get_array_module(a).where(a >= 0, 1, e) / (1 + e)
 
 
-@operation(lambda g, y, _a: g * (y > 0))
+@operation(lambda g, y, _a: g * (y != 0))
 def relu(a: Array) -> Array:
-    """max(a, 0); its derivative at 0 is taken as 0, as in PyTorch."""
+    """max(a, 0); its derivative at 0 is taken as 0, and at NaN as 1, as in PyTorch."""
     return backend.positive_part(a)
 
 
 @operation(lambda g, _y, a: g * sign(a))
 def abs(a: Array) -> Array:
-    """The absolute value; its derivative at 0 is taken as 0."""
+    """The absolute value; its derivative at 0 is taken as 0, and at NaN too, as in PyTorch."""
     return numpy.absolute(a)
 
 
 def sign(a: Any) -> Any:
-    """-1, 0 or 1: no gradient flows through it."""
-    return Tensor(numpy.sign(a.data)) if isinstance(a, Tensor) else numpy.sign(a)
+    """-1, 0 or 1, and 0 for NaN, as in PyTorch: no gradient flows through it."""
+    if isinstance(a, Tensor):
+        return Tensor(sign(a.data))
+    if a.dtype.kind == "f":
+        return get_array_module(a).where(a == a, numpy.sign(a), a.dtype.type(0))
+    return (a != 0).astype(a.dtype) if a.dtype.kind == "b" else numpy.sign(a)
+
+
+def maximum(a: Any, b: Any) -> Any:
+    """The larger of a and b, elementwise; NaN where one of them is.
+
+    Where they are equal each gets half of the gradient, and where one is NaN each gets all of it, as in PyTorch.
+    """
+    return _maximum(_taken("maximum", a, b), _taken("maximum", b, a))
 
 
 @operation(
-    lambda g, _y, a, b: g * (a >= b),
-    lambda g, _y, a, b: g * (b > a),
+    lambda g, _y, a, b: where(a == b, 0.5 * g, where(a < b, 0.0, g)),
+    lambda g, _y, a, b: where(a == b, 0.5 * g, where(a > b, 0.0, g)),
 )
-def maximum(a: Array, b: Array) -> Array:
-    """The larger of a and b, elementwise; where they are equal, the gradient goes to a."""
+def _maximum(a: Array, b: Array) -> Array:
     return numpy.maximum(a, b)
 
 
 def where(condition: Any, a: Any, b: Any) -> Any:
     """a where `condition` holds, b elsewhere; no gradient flows to the condition."""
+    a, b, condition = _taken("where", a, b), _taken("where", b, a), _taken("where", condition, a)
     if not isinstance(condition, Tensor):
         return _where(a, b, condition)
     chosen = _where(a, b, condition.data)
@@ -189,19 +294,30 @@ def _where(a: Array, b: Array, condition: Array) -> Array:
 
 @operation(lambda g, _y, _a, shape: g.reshape(_a.shape), view=True)
 def _reshape(a: Array, shape: tuple[int, ...]) -> Array:
-    if math.prod(shape) != a.size and -1 not in shape:
+    known = math.prod(n for n in shape if n != -1)
+    left_open = shape.count(-1)
+    if left_open > 1 or (not known or a.size % known if left_open else known != a.size):
         raise ShapeError(f"reshape: {a.size} elements of shape {a.shape} do not fit shape {shape}")
     return a.reshape(shape)
 
 
 def reshape(a: Any, *shape: Any) -> Any:
-    """The same elements in another shape (numbers, or one tuple); one length may be -1, and is worked out."""
-    return _reshape(a, tuple(shape[0]) if len(shape) == 1 and not isinstance(shape[0], int) else shape)
+    """The same elements in another shape; one length may be -1, and is worked out.
+
+    The shape is given as integers, or as one list, tuple, array or tensor of them.
+
+    Raises:
+        TypeError: a length that is no integer.
+        ShapeError: another number of elements.
+    """
+    return _reshape(_given("reshape", a), backend.sizes("reshape", shape, least=-1))
 
 
 def flatten(a: Any, start_dim: int = 0, end_dim: int = -1) -> Any:
     """Join the axes from `start_dim` to `end_dim` into one."""
+    a = _given("flatten", a)
     n = builtins.max(a.ndim, 1)
+    start_dim, end_dim = _axis("flatten", start_dim), _axis("flatten", end_dim)
     if not (-n <= start_dim < n and -n <= end_dim < n and start_dim % n <= end_dim % n):
         raise ShapeError(f"flatten: a tensor of shape {tuple(a.shape)} has no axes from {start_dim} to {end_dim}")
     start, end = start_dim % n, end_dim % n
@@ -211,7 +327,7 @@ def flatten(a: Any, start_dim: int = 0, end_dim: int = -1) -> Any:
 @operation(lambda g, _y, _a, dim0, dim1: transpose(g, dim0, dim1), view=True)
 def transpose(a: Array, dim0: int, dim1: int) -> Array:
     """Swap two axes."""
-    return a.swapaxes(dim0, dim1)
+    return a.swapaxes(_axis("transpose", dim0), _axis("transpose", dim1))
 
 
 @operation(lambda g, _y, _a: g.T, view=True, name="T")
@@ -270,15 +386,13 @@ def getitem(a: Tensor, index: Any) -> Any:
 
 def cat(tensors: Sequence[Any], dim: int = 0) -> Any:
     """Join tensors along the axis `dim`; their other axes must agree."""
-    if not tensors:
-        raise ValueError("cat: there is nothing to join")
-    return _cat_of(len(tensors))(*tensors, dim)
+    parts = _several("cat", tensors)
+    return _cat_of(len(parts))(*parts, _axis("cat", dim))
 
 
 def stack(tensors: Sequence[Any], dim: int = 0) -> Any:
     """Join tensors of one shape along a new axis `dim`."""
-    if not tensors:
-        raise ValueError("stack: there is nothing to join")
+    tensors, dim = _several("stack", tensors), _axis("stack", dim)
     shapes = {tuple(t.shape) for t in tensors}
     if len(shapes) > 1:
         raise ShapeError(f"stack: the tensors must have one shape, not {' and '.join(map(str, sorted(shapes)))}")
@@ -288,6 +402,18 @@ def stack(tensors: Sequence[Any], dim: int = 0) -> Any:
         raise ShapeError(f"stack: there is no axis {dim} once tensors of shape {shape} have a new one")
     dim %= n
     return cat([reshape(t, *shape[:dim], 1, *shape[dim:]) for t in tensors], dim)
+
+
+def _several(name: str, tensors: Any) -> list[Any]:
+    """What is to be joined."""
+    if isinstance(tensors, Tensor) or backend.is_array(tensors):
+        raise TypeError(f"{name}: takes a list of tensors, not one tensor")
+    parts = list(tensors)
+    if not parts:
+        raise ValueError(f"{name}: there is nothing to join")
+    first = next((part for part in parts if hasattr(part, "dtype")), None)
+    taken = [_taken(name, part, first) for part in parts]
+    return [_beside(name, part, first) if isinstance(part, (int, float)) else part for part in taken]
 
 
 @functools.cache
@@ -320,7 +446,8 @@ def _to_device(a: Array, where: backend.device) -> Array:
 
 
 def sum(a: Any, dim: int | tuple[int, ...] | None = None, keepdim: bool = False) -> Any:
-    """The sum over the axes `dim`."""
+    """The sum over the axes `dim`; of bools and integers it is int64, as in PyTorch (of uint64 it stays uint64)."""
+    a = _given("sum", a)
     return _sum(a, _checked("sum", a, dim), keepdim)
 
 
@@ -330,7 +457,15 @@ def _sum(a: Array, dim: Any, keepdim: bool) -> Array:
 
 
 def mean(a: Any, dim: int | tuple[int, ...] | None = None, keepdim: bool = False) -> Any:
-    """The mean over the axes `dim`; of no elements at all it is an error."""
+    """The mean over the axes `dim`; of float16 it is taken in float32.
+
+    Raises:
+        ShapeError: there are no elements to take it of.
+        TypeError: the elements are not floating point.
+    """
+    a = _real_tensor("mean", a)
+    if _is_half(a):
+        return _astype(mean(_astype(a, float32), dim, keepdim), float16)
     dim = _checked("mean", a, dim)
     count = math.prod(a.shape[i] for i in _axes(a.ndim, dim))
     if not count:
@@ -342,10 +477,10 @@ def max(a: Any, dim: int | None = None, keepdim: bool = False) -> Any:
     """The largest element; or, along an axis `dim`, the pair (largest elements, their indices).
 
     Takes arrays as well as tensors, and gives tensors. The gradient goes to the element found; without `dim`
-    it is shared evenly among equals, as in PyTorch.
+    it is shared evenly among equals, as in PyTorch. NaN counts as larger than any number.
     """
     a = a if isinstance(a, Tensor) else Tensor(a)
-    dim = _checked("max", a, dim)
+    dim = _one_axis("max", a, dim)
     if not all(a.shape[i] for i in _axes(a.ndim, dim)):
         raise ShapeError(f"max: a tensor of shape {a.shape} has no element along {dim}")
     if dim is None:
@@ -367,13 +502,14 @@ def _max_of_all(a: Array) -> Array:
 
 def _share_of_max(a: Any) -> Any:
     array = a.data if isinstance(a, Tensor) else a
-    equal = array == array.max()
-    return equal / equal.sum().astype(array.dtype)
+    equal = (array == array.max()) | (array != array)  # if there is a NaN, it is what max() gives
+    return (equal / equal.sum().astype(float32 if _is_half(array) else array.dtype)).astype(array.dtype, copy=False)
 
 
 def argmax(a: Any, dim: int | None = None) -> Tensor:
     """The index of the largest element (of the flattened tensor), or those along the axis `dim`."""
-    dim = _checked("argmax", a, dim)
+    a = _given("argmax", a)
+    dim = _one_axis("argmax", a, dim)
     if not builtins.all(a.shape[i] for i in _axes(a.ndim, dim)):
         raise ShapeError(f"argmax: a tensor of shape {tuple(a.shape)} has no element along {dim}")
     return Tensor((a.data if isinstance(a, Tensor) else a).argmax(axis=dim))
@@ -388,11 +524,26 @@ def _checked(name: str, a: Any, dim: Any) -> Any:
     """`dim` as None, an integer or a tuple of integers, each of which is an axis of `a`."""
     if dim is None:
         return None
-    dims = tuple(operator.index(i) for i in (dim if isinstance(dim, (tuple, list)) else (dim,)))
+    dims = tuple(_axis(name, i) for i in (dim if isinstance(dim, (tuple, list)) else (dim,)))
     for i in dims:
         if not -a.ndim <= i < a.ndim:
             raise ShapeError(f"{name}: a tensor of shape {tuple(a.shape)} has no axis {i}")
     return dims if isinstance(dim, (tuple, list)) else dims[0]
+
+
+def _one_axis(name: str, a: Any, dim: Any) -> Any:
+    if isinstance(dim, (tuple, list)):
+        raise TypeError(f"{name}: takes one axis, or None for all, not {dim}")
+    return _checked(name, a, dim)
+
+
+def _axis(name: str, dim: Any) -> int:
+    """The number of an axis: an integer of any kind."""
+    if type(dim) is int:
+        return dim
+    if not backend.is_whole(dim):
+        raise TypeError(f"{name}: an axis is an integer, not {dim!r}")
+    return operator.index(dim)
 
 
 def _with_axes(g: Any, shape: tuple[int, ...], dim: Any, keepdim: bool) -> Any:
@@ -408,6 +559,7 @@ def _with_axes(g: Any, shape: tuple[int, ...], dim: Any, keepdim: bool) -> Any:
 
 def matmul(a: Any, b: Any) -> Any:
     """The matrix product, as NumPy's: (..., n, k) by (..., k, m); a vector is a row, or on the right a column."""
+    a, b = _taken("matmul", a, b), _taken("matmul", b, a)
     if isinstance(a, (int, float)) or isinstance(b, (int, float)):
         raise TypeError("matmul: both sides must have axes; to multiply by a number write *")
     if a.ndim == 0 or b.ndim == 0 or a.shape[-1] != b.shape[-2 if b.ndim > 1 else 0]:
@@ -435,7 +587,12 @@ def _matmul(a: Array, b: Array) -> Array:
 )
 def linear(x: Array, weight: Array, bias: Array | None = None) -> Array:
     """x @ weight.T + bias: x (..., n), weight (m, n), bias (m,) or None; the result is (..., m)."""
-    if x.ndim == 0 or weight.ndim != 2 or x.shape[-1] != weight.shape[1]:
+    try:
+        fits = x.ndim and weight.ndim == 2 and x.shape[-1] == weight.shape[1]
+    except AttributeError:
+        kinds = f"{type(x).__name__} and {type(weight).__name__}"
+        raise TypeError(f"linear: its input and its weight are tensors, not {kinds}") from None
+    if not fits:
         raise ShapeError(
             f"linear: input of shape {x.shape} does not fit weight of shape {weight.shape}: the last axes must be equal"
         )
@@ -456,20 +613,40 @@ def _product(a: Any, b: Any, out: Array | None) -> Any:
 
 
 def _column_sums(a: Any, out: Array | None) -> Any:
-    return a.sum(0) if out is None else backend.sums(a, 0, out=out)
+    return sum(a, 0) if out is None else backend.sums(a, 0, out=out)
 
 
 # Softmax and the loss.
 
 
 def softmax(a: Any, dim: int = -1) -> Any:
-    """exp(a) / sum of exp(a) along `dim`, safe against overflow."""
-    return exp(log_softmax(a, dim))
+    """exp(a) / sum of exp(a) along `dim`, safe against overflow; of float16 it is taken in float32.
+
+    Raises:
+        TypeError: the elements are not floating point.
+    """
+    a = _real_tensor("softmax", a)
+    if _is_half(a):
+        return _astype(softmax(_astype(a, float32), dim), float16)
+    return exp(_log_softmax(a, dim))
+
+
+def log_softmax(a: Any, dim: int = -1) -> Any:
+    """a - log(sum of exp(a)) along `dim`, with the largest element taken out first so that nothing overflows.
+
+    Of float16 it is taken in float32.
+
+    Raises:
+        TypeError: the elements are not floating point.
+    """
+    a = _real_tensor("log_softmax", a)
+    if _is_half(a):
+        return _astype(_log_softmax(_astype(a, float32), dim), float16)
+    return _log_softmax(a, dim)
 
 
 @operation(lambda g, y, _a, dim=-1: g - exp(y) * sum(g, dim, True))
-def log_softmax(a: Array, dim: int = -1) -> Array:
-    """a - log(sum of exp(a)) along `dim`, with the largest element taken out first so that nothing overflows."""
+def _log_softmax(a: Array, dim: int = -1) -> Array:
     dim = _checked("log_softmax", a, dim)
     shifted = a - backend.maxima(a, dim)
     return shifted - numpy.log(backend.sums(numpy.exp(shifted), dim, True))
@@ -504,13 +681,44 @@ def _not_differentiated(name: str, function: Any) -> Any:
 
     def method(a: Tensor, *args: Any, **kwargs: Any) -> Tensor:
         try:
-            found = function(a.data, *(x.data if isinstance(x, Tensor) else x for x in args), **kwargs)
+            found = function(a.data, *(_array(x) for x in args), **kwargs)
         except ValueError as error:
             raise ShapeError(f"{name}: {error}") from None
         return Tensor(found)
 
     method.__name__ = name
     method.__doc__ = function.__doc__
+    return method
+
+
+def _compared(name: str, function: Any) -> Any:
+    """A comparison, or a bitwise operator: of a tensor and what an operator takes."""
+    method = _not_differentiated(name, function)
+
+    def operator_(a: Tensor, b: Any) -> Any:
+        b = _operand(name, b, a)
+        return b if b is NotImplemented else method(a, b)
+
+    operator_.__name__ = name
+    operator_.__doc__ = function.__doc__
+    return operator_
+
+
+def _arithmetic(op: Any, is_reflected: bool = False) -> Any:
+    """An operator of a tensor. A plain function: found and called faster than an `Operation` in the class would be."""
+    name = op.__name__
+
+    def method(a: Tensor, b: Any) -> Any:
+        if not isinstance(b, Tensor) and type(b) is not float:
+            if isinstance(b, (str, bytes)):
+                _taken(name, b)  # left to Python, a string times a tensor would be a repeated string
+            b = _operand(name, b, a)
+            if b is NotImplemented:
+                return b
+        return op(b, a) if is_reflected else op(a, b)
+
+    method.__name__ = name
+    method.__doc__ = op.__doc__
     return method
 
 
@@ -525,14 +733,10 @@ def _to(a: Tensor, *targets: Any, device: Any = None, dtype: Any = None) -> Tens
             dtype = target
     if device is not None and backend.device(device) != a.device:
         a = _to_device(a, backend.device(device))
-    if dtype is not None and numpy.dtype(dtype) != a.dtype:
-        whole = numpy.dtype(dtype).kind != "f"  # no gradient flows through integers and bools
-        a = _astype(a.detach() if whole else a, numpy.dtype(dtype))
+    if dtype is not None and (dtype := backend.as_dtype(dtype)) != a.dtype:
+        whole = dtype.kind != "f"  # no gradient flows through integers and bools
+        a = _astype(a.detach() if whole else a, dtype)
     return a
-
-
-def _array(a: Any) -> Array:
-    return a.data if isinstance(a, Tensor) else a
 
 
 def _in_place(name: str, op: Any) -> Any:
@@ -563,9 +767,6 @@ def _in_place(name: str, op: Any) -> Any:
 
 
 def _install() -> None:
-    def reflected(function: Any) -> Any:
-        return lambda a, b: function(b, a)
-
     def all_of(a: Array, dim: Any = None) -> Array:
         """Whether all elements (along `dim`) are true."""
         return a.all(axis=dim)
@@ -575,18 +776,18 @@ def _install() -> None:
         return a.any(axis=dim)
 
     methods: dict[str, Any] = {
-        "__add__": add,
-        "__radd__": add,
-        "__sub__": sub,
-        "__rsub__": reflected(sub),
-        "__mul__": mul,
-        "__rmul__": mul,
-        "__truediv__": div,
-        "__rtruediv__": reflected(div),
-        "__pow__": pow,
-        "__rpow__": reflected(pow),
-        "__matmul__": matmul,
-        "__rmatmul__": reflected(matmul),
+        "__add__": _arithmetic(add),
+        "__radd__": _arithmetic(add),
+        "__sub__": _arithmetic(sub),
+        "__rsub__": _arithmetic(sub, is_reflected=True),
+        "__mul__": _arithmetic(mul),
+        "__rmul__": _arithmetic(mul),
+        "__truediv__": _arithmetic(div),
+        "__rtruediv__": _arithmetic(div, is_reflected=True),
+        "__pow__": _arithmetic(pow),
+        "__rpow__": _arithmetic(pow, is_reflected=True),
+        "__matmul__": _arithmetic(matmul),
+        "__rmatmul__": _arithmetic(matmul, is_reflected=True),
         "__neg__": neg,
         "__iadd__": _in_place("+=", add),
         "__isub__": _in_place("-=", sub),
@@ -604,7 +805,7 @@ def _install() -> None:
         "sigmoid": sigmoid,
         "relu": relu,
         "abs": abs,
-        "pow": pow,
+        "pow": lambda a, exponent: pow(a, _taken("pow", exponent, a)),
         "matmul": matmul,
         "sum": sum,
         "mean": mean,
@@ -628,9 +829,10 @@ def _install() -> None:
         "any": _not_differentiated("any", any_of),
     }
     for name in ("eq", "ne", "lt", "le", "gt", "ge"):
-        methods[f"__{name}__"] = _not_differentiated(name, getattr(operator, name))
-    for name in ("and", "or", "xor", "invert"):
-        methods[f"__{name}__"] = _not_differentiated(name, getattr(operator, f"__{name}__"))
+        methods[f"__{name}__"] = _compared(name, getattr(operator, name))
+    for name in ("and", "or", "xor"):
+        methods[f"__{name}__"] = _compared(name, getattr(operator, f"__{name}__"))
+    methods["__invert__"] = _not_differentiated("invert", operator.invert)
     for name, method in methods.items():
         setattr(Tensor, name, method)
 

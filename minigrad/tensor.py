@@ -22,8 +22,9 @@ import numpy
 from numpy import ndarray
 
 from minigrad import backend
-from minigrad.backend import Array
+from minigrad.backend import Array, ShapeError
 
+float16 = numpy.dtype("float16")
 float32 = numpy.dtype("float32")
 float64 = numpy.dtype("float64")
 int64 = numpy.dtype("int64")
@@ -524,16 +525,8 @@ class Tensor:
 
 
 def _as_array(data: Any, dtype: Any = None) -> ndarray:
-    """Python numbers and lists as an array: floats become float32, as in PyTorch."""
-    try:
-        array = numpy.asarray(data)
-    except ValueError:
-        raise ShapeError("a tensor is made from lists of equal length, not from ragged ones") from None
-    if array.dtype.kind not in "biuf":
-        raise TypeError(f"a tensor holds numbers, not {array.dtype} from {type(data).__name__}")
-    if dtype is None and array.dtype == float64 and not isinstance(data, (ndarray, numpy.generic)):
-        return array.astype(float32)
-    return array if dtype is None else array.astype(dtype)
+    """Python numbers, lists and whatever else has numbers as an array: see `backend.plain`."""
+    return backend.plain(data, dtype)
 
 
 def _rebuild(kind: type[Tensor], data: Array, requires_grad: bool) -> Tensor:
@@ -662,10 +655,6 @@ def writes(vjp: Any) -> Any:
     """Mark a vector-Jacobian product that takes ``out=``."""
     vjp.writes = True
     return vjp
-
-
-class ShapeError(ValueError):
-    """Shapes that do not fit; the message has the operation and the shapes in it."""
 
 
 def _explained(op: Operation, values: Sequence[Any], error: ValueError | TypeError) -> Exception:
@@ -886,7 +875,7 @@ def _sum_to(g: Any, shape: tuple[int, ...]) -> Any:
     """Sum `g` over the axes that broadcasting from `shape` added or stretched."""
     extra = g.ndim - len(shape)
     axes = tuple(range(extra)) + tuple(i + extra for i, n in enumerate(shape) if n == 1 and g.shape[i + extra] != 1)
-    return g.sum(axes).reshape(shape)
+    return (g.sum(axes) if isinstance(g, Tensor) else backend.sums(g, axes)).reshape(shape)
 
 
 def _cast(g: Any, dtype: Any) -> Any:

@@ -794,12 +794,17 @@ def test_cross_entropy_takes_labels_of_any_integer_kind() -> None:
         minigrad.tensor(labels),
         *(np.array(labels, kind) for kind in (np.uint8, np.int8, np.int32, np.uint64)),
         np.array([2, 9, 1, 9])[::2],  # not contiguous
+        *(np.array(labels, kind) for kind in (">i8", ">u2", ">i4")),
+        [minigrad.tensor(2), minigrad.tensor(1)],
+        [np.uint8(2), 1],
+        range(2, 0, -1),
     ):
         assert nn.CrossEntropyLoss()(logits, target).item() == pytest.approx(expected, rel=1e-14)
 
 
 def test_losses_of_no_rows() -> None:
     logits, labels = minigrad.zeros(0, 3), np.zeros(0, np.int64)
+    assert functional.cross_entropy(logits, [], reduction="sum").item() == 0
     assert functional.cross_entropy(logits, labels, reduction="sum").item() == 0
     assert functional.cross_entropy(logits, labels, reduction="none").shape == (0,)
     with pytest.raises(ShapeError, match="cross_entropy: no rows"):
@@ -835,6 +840,24 @@ def test_labels_that_are_no_integers(labels: Any, kind: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "labels", ["ab", ["a", "b"], None, [None, 1], np.array([0, 1], object), {0, 1}, [0, 1j], [[0], [0, 1]]], ids=repr
+)
+def test_labels_that_are_no_numbers(labels: Any) -> None:
+    with pytest.raises((TypeError, ShapeError), match=r"cross_entropy: a target (holds|is made)"):
+        functional.cross_entropy(minigrad.zeros(2, 3), labels)
+
+
+def test_labels_that_are_masked() -> None:
+    with pytest.raises(ValueError, match="cross_entropy: a target holds numbers, and 1 of the 2 elements"):
+        functional.cross_entropy(minigrad.zeros(2, 3), np.ma.masked_array([0, 1], [0, 1]))
+
+
+def test_logits_that_are_lists_or_arrays() -> None:
+    for logits in ([[1.0, 2.0]], np.array([[1.0, 2.0]], np.float32), np.array([[1.0, 2.0]], ">f4")):
+        assert functional.cross_entropy(logits, [0]).item() == pytest.approx(math.log(1 + math.e), rel=1e-6)
+
+
+@pytest.mark.parametrize(
     ("logits", "labels"),
     [((2, 3), (3,)), ((2, 3), (2, 1)), ((2, 3), ()), ((6,), (6,)), ((2, 3, 4), (2,)), ((2, 3), (0,))],
 )
@@ -858,6 +881,30 @@ def test_squared_errors_against_lists() -> None:
     assert functional.mse_loss(minigrad.tensor([1.0, 2.0]), [0.0, 0.0]).item() == 2.5
     with pytest.raises(ShapeError, match=r"\(2,\) and \(3,\) must be equal"):
         functional.mse_loss(minigrad.tensor([1.0, 2.0]), [0.0, 0.0, 0.0])
+
+
+@pytest.mark.parametrize("kind", ["uint8", "int8", "int64", "bool"])
+@pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
+def test_squared_errors_of_integers(kind: str, reduction: str) -> None:
+    """In uint8 the square of 16 is 0: PyTorch refuses integers too, unless the other side is floating point."""
+    whole = minigrad.tensor([0, 16, 1]).to(kind)
+    for target in (whole, whole.data, [0, 1, 16]):
+        with pytest.raises(TypeError, match="mse_loss: takes a floating-point tensor, not one of"):
+            functional.mse_loss(whole, target, reduction)
+    for dtype in (minigrad.float32, float64):
+        x = minigrad.tensor([16.0, 0.0, 1.0], dtype=dtype, requires_grad=True)
+        expected = functional.mse_loss(x, whole.to(dtype), reduction)
+        for found in (functional.mse_loss(x, whole, reduction), functional.mse_loss(whole, x, reduction)):
+            assert found.dtype == dtype
+            np.testing.assert_array_equal(found.data, expected.data)
+            assert found.requires_grad
+
+
+def test_squared_errors_take_lists_for_the_dtype_of_the_other_side() -> None:
+    x = minigrad.tensor([0.1, 3.0], dtype=float64)
+    assert functional.mse_loss(x, [0.1, 3]).item() == 0
+    assert functional.mse_loss([1.0, 2.0], minigrad.tensor([2.0, 2.0])).item() == 0.5
+    assert functional.mse_loss(x.to(minigrad.float32), [1, 3]).dtype == minigrad.float32
 
 
 @pytest.mark.parametrize("reduction", ["average", "", None, "Mean"])

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import fractions
 import math
+import operator
 import re
 from typing import Any
 
@@ -14,7 +16,7 @@ from hypothesis import strategies as st
 from operations import FUNCTIONAL, METHODS, MODULES, OPERATIONS, VALUES
 
 import minigrad
-from minigrad import ShapeError, Tensor, float32, float64, int64, ops
+from minigrad import ShapeError, Tensor, backend, float32, float64, int64, ops
 from minigrad.nn import functional
 from minigrad.tensor import operation
 
@@ -167,10 +169,10 @@ def test_max_along_an_axis_gives_the_gradient_to_the_element_it_found() -> None:
     np.testing.assert_array_equal(gradient(values, x), [[0, 1, 0], [1, 0, 0]])
 
 
-def test_maximum_gives_the_gradient_of_a_tie_to_the_first() -> None:
+def test_maximum_shares_the_gradient_of_a_tie() -> None:
     a, b = leaf([1.0, 2.0]), leaf([1.0, 1.0])
-    np.testing.assert_array_equal(gradient(ops.maximum(a, b), a), [1, 1])
-    np.testing.assert_array_equal(gradient(ops.maximum(a, b), b), [0, 0])
+    np.testing.assert_array_equal(gradient(ops.maximum(a, b), a), [0.5, 1])
+    np.testing.assert_array_equal(gradient(ops.maximum(a, b), b), [0.5, 0])
 
 
 @pytest.mark.parametrize("dtype", [float32, float64])
@@ -276,6 +278,467 @@ def test_powers_at_zero() -> None:
         np.testing.assert_array_equal(gradient(x ** minigrad.tensor([exponent] * 3, dtype=float64), x), expected)
     exponents = leaf([1.0, 2.0, 3.0])  # 0**b does not depend on b, for positive b
     np.testing.assert_allclose(gradient(x**exponents, exponents), [0, 0, 8 * math.log(2)])
+
+
+nan, inf = math.nan, math.inf
+
+# What PyTorch 2.13 computes: a function, its inputs, its value, and the gradient of the sum of the value for each.
+TORCH: dict[str, tuple[Any, list[Any], Any, list[Any]]] = {
+    "max with NaN": (lambda x: x.max(), [[1.0, nan, 0.0]], nan, [[0, 1, 0]]),
+    "max with two NaNs": (lambda x: x.max(), [[1.0, nan, nan]], nan, [[0, 0.5, 0.5]]),
+    "max of infinities": (lambda x: x.max(), [[inf, 1.0, inf]], inf, [[0.5, 0, 0.5]]),
+    "max of negative infinities": (lambda x: x.max(), [[-inf, -inf]], -inf, [[0.5, 0.5]]),
+    "max of signed zeros": (lambda x: x.max(), [[-0.0, 0.0]], 0, [[0.5, 0.5]]),
+    "max along an axis": (
+        lambda x: x.max(1)[0],
+        [[[1.0, nan, nan], [2.0, 2.0, 1.0], [-inf, -inf, -inf]]],
+        [nan, 2, -inf],
+        [[[0, 1, 0], [1, 0, 0], [1, 0, 0]]],
+    ),
+    "maximum": (
+        ops.maximum,
+        [[1.0, nan, nan, 2.0, inf, -0.0, 0.0, 3.0, -inf], [nan, 1.0, nan, 2.0, inf, 0.0, -0.0, 4.0, 1.0]],
+        [nan, nan, nan, 2, inf, 0, 0, 4, 1],
+        [[1, 1, 1, 0.5, 0.5, 0.5, 0.5, 0, 0], [1, 1, 1, 0.5, 0.5, 0.5, 0.5, 1, 1]],
+    ),
+    "relu": (ops.relu, [[nan, -0.0, 0.0, inf, -inf, -1.0]], [nan, 0, 0, inf, 0, 0], [[1, 0, 0, 1, 0, 0]]),
+    "abs": (ops.abs, [[nan, -0.0, 0.0, inf, -inf, -1.0]], [nan, 0, 0, inf, inf, 1], [[0, 0, 0, 1, -1, -1]]),
+    "sigmoid": (ops.sigmoid, [[nan, -0.0, inf, -inf]], [nan, 0.5, 1, 0], [[nan, 0.25, 0, 0]]),
+    "tanh": (ops.tanh, [[nan, -0.0, inf, -inf]], [nan, 0, 1, -1], [[nan, 1, 0, 0]]),
+    "exp": (ops.exp, [[nan, -0.0, inf, -inf]], [nan, 1, inf, 0], [[nan, 1, inf, 0]]),
+    "log": (ops.log, [[nan, -0.0, 0.0, inf, -1.0]], [nan, -inf, -inf, inf, nan], [[nan, -inf, inf, 0, -1]]),
+    "sqrt": (ops.sqrt, [[nan, -0.0, 0.0, inf, -1.0]], [nan, 0, 0, inf, nan], [[nan, -inf, inf, 0, nan]]),
+    "pow": (
+        ops.pow,
+        [[0.0, 0.0, 1.0, nan, -1.0, -2.0, 2.0], [0.0, -1.0, nan, 0.0, 2.0, 0.5, inf]],
+        [1, inf, 1, 1, 1, nan, inf],
+        [[0, -inf, nan, 0, -2, nan, inf], [0, -inf, 0, nan, nan, nan, inf]],
+    ),
+    "0 ** x": (lambda x: 0.0**x, [[1.0, 0.0, -1.0]], [0, 1, inf], [[0, 0, -inf]]),
+    "x ** 0": (lambda x: x**0, [[nan, 0.0, inf]], [1, 1, 1], [[0, 0, 0]]),
+    "x ** 2": (lambda x: x**2, [[nan, 0.0, -inf]], [nan, 0, inf], [[nan, 0, -inf]]),
+    "softmax": (
+        lambda x: x.softmax(0)[:1],
+        [[0.0, -inf, 1.0]],
+        [0.2689414213699951],
+        [[0.19661193324148185, 0, -0.19661193324148185]],
+    ),
+    "log_softmax": (
+        lambda x: x.log_softmax(0).sum(),
+        [[0.0, -inf, 1.0]],
+        -inf,
+        [[0.19317573589001474, 1, -1.1931757358900147]],
+    ),
+    "softmax of nothing": (lambda x: x.softmax(0)[:1], [[-inf, -inf]], [nan], [[nan, nan]]),
+    "log_softmax of nothing": (lambda x: x.log_softmax(0)[:1], [[-inf, -inf]], [nan], [[nan, nan]]),
+    "log_softmax of infinity": (lambda x: x.log_softmax(0)[:1], [[inf, 1.0]], [nan], [[nan, nan]]),
+    "log_softmax of NaN": (lambda x: x.log_softmax(0)[1:], [[nan, 1.0]], [nan], [[nan, nan]]),
+    "cross_entropy": (
+        lambda x: functional.cross_entropy(x, [0, 1]),
+        [[[0.0, -inf, 1.0], [0.0, 0.0, 0.0]]],
+        1.2059369880931663,
+        [[[-0.36552928931500245, 0, 0.36552928931500245], [1 / 6, -1 / 3, 1 / 6]]],
+    ),
+}
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+@pytest.mark.parametrize("name", TORCH)
+def test_values_and_gradients_at_the_edge_are_pytorchs(name: str) -> None:
+    function, inputs, value, gradients = TORCH[name]
+    leaves = [leaf(data) for data in inputs]
+    y = function(*leaves)
+    np.testing.assert_allclose(y.data, value, rtol=1e-14)
+    for create_graph in (False, True):
+        found = minigrad.grad(y.sum(), leaves, retain_graph=True, create_graph=create_graph)
+        for g, expected in zip(found, gradients, strict=True):
+            np.testing.assert_allclose(g.data, expected, rtol=1e-14, atol=1e-16)
+
+
+def test_indices_of_the_largest_with_nan_are_pytorchs() -> None:
+    x = minigrad.tensor([[1.0, nan, nan], [2.0, 2.0, 1.0], [-0.0, 0.0, -inf]])
+    assert x.argmax(1).tolist() == x.max(1)[1].tolist() == [1, 0, 0]
+
+
+def test_signs_are_pytorchs() -> None:
+    x = minigrad.tensor([nan, -0.0, 0.0, inf, -inf, -1.0])
+    assert ops.sign(x).tolist() == [0, 0, 0, 1, -1, -1]
+    assert ops.sign(x).dtype == float32
+    assert ops.sign(minigrad.tensor([-3, 0, 2])).tolist() == [-1, 0, 1]
+    assert ops.sign(minigrad.tensor([True, False])).tolist() == [True, False]
+
+
+# --- Integers, and what is no number -----------------------------------------------------------------
+
+WHOLE = ["bool", "uint8", "int8", "uint16", "int16", "uint32", "int32", "int64", "uint64"]
+
+
+@pytest.mark.parametrize("dtype", WHOLE)
+def test_functions_of_integers_have_pytorchs_dtypes(dtype: str) -> None:
+    x = minigrad.tensor([[0, 1], [1, 1]], dtype=dtype)
+    for function in (ops.exp, ops.sqrt, ops.sin, ops.cos, ops.tanh, ops.sigmoid):
+        y = function(x)
+        assert y.dtype == float32
+        np.testing.assert_array_equal(y.data, function(x.to(float32)).data)
+    assert ops.log(x + x[1:]).dtype == float32
+    for y in (x.sum(), x.sum(0), x.sum((0, 1)), minigrad.sum(x, 1, keepdim=True)):
+        assert y.dtype == ("uint64" if dtype == "uint64" else "int64")
+    for y in (x.relu(), x.abs(), x.max(), x.max(0)[0], ops.maximum(x, x), x.clone()):
+        assert y.dtype == x.dtype
+    losses = [lambda x: functional.mse_loss(x, x), lambda x: functional.cross_entropy(x, [0, 1]), functional.dropout]
+    for function in (ops.mean, lambda x: x.mean(0), ops.softmax, ops.log_softmax, *losses):
+        with pytest.raises(TypeError, match=rf"takes a floating-point tensor, not one of {dtype}: .*\.float\(\)"):
+            function(x)
+
+
+def test_sums_of_small_integers_do_not_wrap() -> None:
+    assert minigrad.full((1000,), 255, dtype="uint8").sum().item() == 255000
+    assert minigrad.full((1000, 2), 127, dtype="int8").sum(0).tolist() == [127000, 127000]
+    assert minigrad.full((3,), 2**31 - 1, dtype="int32").sum().item() == 3 * (2**31 - 1)
+    assert minigrad.tensor([20], dtype="uint8").exp().item() == pytest.approx(math.exp(20))  # NumPy: inf, in float16
+    assert minigrad.tensor([3, 250], dtype="uint8").sigmoid().data[0] == np.float32(1 / (1 + math.exp(-3)))
+
+
+def test_integers_to_negative_powers() -> None:
+    whole = minigrad.tensor([1, 2])
+    wrong: list[Any] = [
+        lambda: whole**-1,
+        lambda: whole.pow(-2),
+        lambda: whole ** np.int64(-1),
+        lambda: whole ** minigrad.tensor([-1, 2]),
+        lambda: whole ** np.array([1, -1]),
+        lambda: 2 ** minigrad.tensor([-1]),
+        lambda: [1, 2] ** minigrad.tensor([-1, 2]),
+        lambda: minigrad.tensor([1, 2], dtype="uint8") ** -1,
+        lambda: minigrad.tensor([True]) ** -1,
+    ]
+    for power in wrong:
+        with pytest.raises(RuntimeError, match=r"pow: integers to negative integer powers are not integers: .*float"):
+            power()
+    assert (whole**-1.0).tolist() == [1, 0.5]
+    assert (whole.float() ** -1).tolist() == [1, 0.5]
+    assert (whole**2).tolist() == (whole ** minigrad.tensor([2, 2])).tolist() == [1, 4]
+
+
+@pytest.mark.parametrize("dtype", [float32, float64])
+def test_lists_beside_a_tensor(dtype: Any) -> None:
+    """They are taken for tensors of its dtype, with their gradients right."""
+    x = leaf([2.0, 3.0], dtype)
+    other = [0.1, 3]
+    t = minigrad.tensor(other, dtype=dtype)
+    for op in (lambda a, b: a + b, lambda a, b: a - b, lambda a, b: a * b, lambda a, b: a / b, lambda a, b: a**b):
+        for listed, same in ((op(x, other), op(x, t)), (op(other, x), op(t, x)), (op(tuple(other), x), op(t, x))):
+            assert listed.dtype == dtype
+            np.testing.assert_array_equal(listed.data, same.data)
+            np.testing.assert_array_equal(gradient(listed, x), gradient(same, x))
+    for listed, same in (
+        (ops.maximum(x, other), ops.maximum(x, t)),
+        (minigrad.where([True, False], x, other), minigrad.where(minigrad.tensor([True, False]), x, t)),
+        (x @ other, x @ t),
+        (other @ x, t @ x),
+        (minigrad.cat([x, other]), minigrad.cat([x, t])),
+        (minigrad.stack([other, x]), minigrad.stack([t, x])),
+        (x.pow(other), x**t),
+    ):
+        assert listed.dtype == dtype
+        np.testing.assert_array_equal(listed.data, same.data)
+        np.testing.assert_array_equal(gradient(listed, x), gradient(same, x))
+    assert (x == [2.0, 4.0]).tolist() == [True, False]
+    assert (x < [3.0, 3.0]).tolist() == [True, False]
+    assert minigrad.stack([x[0], 2.0]).dtype == dtype
+
+
+def test_functions_take_lists() -> None:
+    for found, expected in (
+        (minigrad.sum([1.0, 2.0]), 3),
+        (minigrad.mean([1.0, 2.0]), 1.5),
+        (minigrad.exp([0.0]), [1]),
+        (minigrad.softmax([1.0, 1.0]), [0.5, 0.5]),
+        (minigrad.reshape([1.0, 2.0], 2, 1), [[1], [2]]),
+        (minigrad.flatten([[1.0], [2.0]]), [1, 2]),
+        (minigrad.maximum([1.0, 2.0], [2.0, 1.0]), [2, 2]),
+    ):
+        np.testing.assert_array_equal(found, expected)
+    assert minigrad.argmax([1.0, 3.0]).item() == 1
+
+
+class Kept:
+    """Knows how to be added to a tensor."""
+
+    def __radd__(self, other: Any) -> str:
+        return "kept"
+
+
+NO_NUMBERS = ["a", None, {1.0}, 1j, object(), fractions.Fraction(1, 2)]
+NO_NUMBERS_INSIDE = [np.array([None, 1.0]), np.array(["a", "b"]), [1.0, "a"], [None, 1.0], np.complex128(1)]
+
+
+OPERATORS = {
+    "add": operator.add,
+    "sub": operator.sub,
+    "mul": operator.mul,
+    "div": operator.truediv,
+    "pow": operator.pow,
+    "matmul": operator.matmul,
+}
+
+
+@pytest.mark.parametrize("name", OPERATORS)
+def test_operands_that_are_no_numbers(name: str) -> None:
+    x, op = t(2), OPERATORS[name]
+    for other in NO_NUMBERS:
+        told = f"{name}: takes tensors, arrays and numbers, not str" if other == "a" else "unsupported operand"
+        if name == "pow" and isinstance(other, fractions.Fraction):
+            continue  # it makes a float of itself
+        with pytest.raises(TypeError, match=told):
+            op(x, other)
+        with pytest.raises(TypeError, match=told):
+            op(other, x)
+        with pytest.raises(TypeError, match=told):
+            op(minigrad.tensor(3), other)
+    for other in NO_NUMBERS_INSIDE:
+        with pytest.raises(TypeError, match=f"{name}: an operand holds"):
+            op(x, other)
+        with pytest.raises(TypeError, match=f"{name}: an operand holds"):
+            op(other, x)
+
+
+def test_operands_may_have_their_own_idea() -> None:
+    assert t(2) + Kept() == "kept"
+
+
+def test_comparisons_with_what_is_no_number() -> None:
+    x = t(2)
+    for other in NO_NUMBERS:
+        assert (x == other) is False
+        assert (x != other) is True
+        with pytest.raises(TypeError, match="not supported between"):
+            x < other  # noqa: B015
+    for other in NO_NUMBERS_INSIDE:
+        with pytest.raises(TypeError, match="eq: an operand holds"):
+            x == other  # noqa: B015
+
+
+@pytest.mark.parametrize("other", NO_NUMBERS, ids=lambda other: type(other).__name__)
+def test_functions_of_what_is_no_number(other: Any) -> None:
+    wrong: list[Any] = [
+        lambda: minigrad.maximum(t(2), other),
+        lambda: minigrad.maximum(other, t(2)),
+        lambda: minigrad.where(t(2) > 0, t(2), other),
+        lambda: minigrad.where(t(2) > 0, other, t(2)),
+        lambda: minigrad.where(other, t(2), t(2)),
+        lambda: minigrad.matmul(t(2), other),
+        lambda: minigrad.cat([t(2), other]),
+        lambda: minigrad.stack([t(2), other]),
+        lambda: minigrad.exp(other),
+        lambda: minigrad.sigmoid(other),
+        lambda: minigrad.sum(other),
+        lambda: minigrad.mean(other),
+        lambda: minigrad.softmax(other),
+        lambda: minigrad.argmax(other),
+        lambda: functional.mse_loss(t(2), other),
+        lambda: functional.mse_loss(other, t(2)),
+        lambda: functional.cross_entropy(other, [0]),
+        lambda: functional.cross_entropy(t(2, 2), other),
+        lambda: functional.linear(other, t(2, 2)),
+    ]
+    for act in wrong:
+        with pytest.raises(TypeError, match=r"takes tensors|holds (real )?numbers|input and its weight are tensors"):
+            act()
+
+
+def test_a_tensor_is_no_list_of_tensors() -> None:
+    for join in (minigrad.cat, minigrad.stack):
+        with pytest.raises(TypeError, match=f"{join.__name__}: takes a list of tensors, not one tensor"):
+            join(t(2))
+        assert join(each for each in [t(2), t(2)]).numel() == 4
+
+
+@pytest.mark.parametrize("three", [np.int64(3), np.uint8(3), np.array(3), minigrad.tensor(3)], ids=repr)
+def test_shapes_and_axes_are_integers_of_any_kind(three: Any) -> None:
+    x = minigrad.arange(6)
+    two = three - 1
+    for shape in (
+        (two, three),
+        ((two, three),),
+        ([-1, three],),
+        (-1, three),
+        (np.array([2, 3]),),
+        (minigrad.tensor([2, 3]),),
+    ):
+        assert x.reshape(*shape).shape == x.view(*shape).shape == (2, 3)
+    y = t(1, 2, 3, 4)
+    assert y.sum(three).shape == (1, 2, 3)
+    assert y.sum((three, 0)).shape == (2, 3)
+    assert y.max(three)[0].shape == y.argmax(three).shape == (1, 2, 3)
+    assert y.softmax(three).shape == (1, 2, 3, 4)
+    assert y.transpose(three, 0).shape == (4, 2, 3, 1)
+    assert y.flatten(two, three).shape == (1, 2, 12)
+    assert minigrad.cat([y, y], three).shape == (1, 2, 3, 8)
+    assert minigrad.stack([y, y], three).shape == (1, 2, 3, 2, 4)
+
+
+@pytest.mark.parametrize("wrong", [1.0, "0", None, True, [0], np.float64(0), np.array([0, 0])], ids=repr)
+def test_axes_and_lengths_that_are_no_integers(wrong: Any) -> None:
+    x = t(2, 3)
+    acts: list[Any] = [
+        lambda: x.transpose(0, wrong),
+        lambda: x.flatten(wrong),
+        lambda: minigrad.cat([x, x], wrong),
+        lambda: minigrad.stack([x, x], wrong),
+        lambda: x.sum((wrong,)),
+        lambda: x.reshape(6, wrong),
+        lambda: x.reshape((6, wrong)),
+    ]
+    if wrong is not None and not isinstance(wrong, list):
+        acts += [lambda: x.sum(wrong), lambda: x.mean(wrong), lambda: x.max(wrong), lambda: x.log_softmax(wrong)]
+    for act in acts:
+        with pytest.raises(TypeError, match=r"(an axis|the length of an axis) is an integer, not "):
+            act()
+
+
+def test_max_takes_one_axis() -> None:
+    for function in (ops.max, ops.argmax):
+        with pytest.raises(TypeError, match=r"max: takes one axis, or None for all, not \(0, 1\)"):
+            function(t(2, 3), (0, 1))
+
+
+# --- Sums that keep their digits ---------------------------------------------------------------------
+
+float16 = np.dtype("float16")
+
+
+def test_float16_is_summed_in_float32() -> None:
+    """40000 and 40000 are more than float16 has; their mean is not, and what PyTorch gives."""
+    assert minigrad.full((3,), 40000.0, dtype=float16).mean().item() == 40000
+    assert minigrad.full((3, 2), 40000.0, dtype=float16).mean(0).tolist() == [40000, 40000]
+    assert minigrad.full((2, 3), 40000.0, dtype=float16).mean(1, keepdim=True).tolist() == [[40000], [40000]]
+    for total in (minigrad.ones(8193, 2, dtype=float16).sum(0), minigrad.ones(2, 8193, dtype=float16).sum(1)):
+        assert total.dtype == float16
+        assert total.tolist() == [8192, 8192]  # to the nearest float16; added one by one, it stops at 2048
+    x = minigrad.zeros(100_000, dtype=float16, requires_grad=True)
+    assert gradient(x.mean(), x)[0] == float16.type(1e-5)
+    assert gradient(x.max(), x)[0] == float16.type(1e-5)
+    for shape in ((1,), (2,), (1, 2)):
+        b = minigrad.zeros(shape, dtype=float16, requires_grad=True)
+        g = gradient(b + minigrad.ones(4097, 2, dtype=float16), b)
+        assert g.dtype == float16
+        np.testing.assert_array_equal(g, np.full(shape, 8192 if shape == (1,) else 4096))
+    weight, bias = (minigrad.ones(shape, dtype=float16, requires_grad=True) for shape in ((1, 1), (1,)))
+    y = functional.linear(minigrad.ones(4100, 1, dtype=float16), weight, bias)
+    np.testing.assert_array_equal(gradient(y, bias), [4100])
+    optimizer = minigrad.optim.SGD([bias], lr=1.0)
+    functional.linear(minigrad.ones(4100, 1, dtype=float16), weight, bias).sum().backward()
+    np.testing.assert_array_equal(optimizer.g, [4100])
+
+
+def test_softmax_and_losses_of_float16() -> None:
+    x = minigrad.zeros(70_000, dtype=float16, requires_grad=True)
+    assert x.softmax(0)[:1].tolist() == [1.430511474609375e-05]
+    assert x.log_softmax(0)[:1].tolist() == [float16.type(-math.log(70_000))]
+    logits = np.random.default_rng(0).normal(size=(50, 7)) * 4
+    labels = np.arange(50) % 7
+    half, exact = (minigrad.tensor(logits, dtype=dtype, requires_grad=True) for dtype in (float16, float64))
+    exact.data[...] = half.data
+    squared = np.zeros_like(logits)
+    for function in (
+        lambda x: x.softmax(1),
+        lambda x: x.log_softmax(1),
+        lambda x: functional.cross_entropy(x, labels),
+        lambda x: functional.cross_entropy(x, labels, reduction="none"),
+        lambda x: functional.mse_loss(x, minigrad.tensor(squared, dtype=x.dtype)),
+    ):
+        y, same = function(half), function(exact)
+        assert y.dtype == float16
+        np.testing.assert_allclose(y.data, same.data, rtol=6e-4, atol=1e-7)
+        g = gradient(y * 8, half)
+        assert g.dtype == float16
+        np.testing.assert_allclose(g, gradient(same * 8, exact), rtol=2e-3, atol=2e-3)
+    assert functional.mse_loss(minigrad.full((3,), 200.0, dtype=float16), np.zeros(3, float16)).item() == 40000
+    large = minigrad.tensor([[0.0, -60000.0]] * 10, dtype=float16)
+    assert functional.cross_entropy(large, [1] * 10).item() == 60000
+
+
+def test_the_same_on_a_gpu(device: str) -> None:
+    """What takes another way there than on the CPU."""
+    half = minigrad.full((3, 2), 40000.0, dtype=float16, device=device)
+    assert half.mean(0).tolist() == [40000, 40000]
+    assert half.mean(0).dtype == (half - half).softmax(1).dtype == float16
+    whole = minigrad.tensor([200, 100], dtype="uint8", device=device)
+    assert (whole.sum().item(), whole.sum().dtype, whole.sigmoid().dtype) == (300, int64, float32)
+    with pytest.raises(RuntimeError, match="pow: integers to negative integer powers"):
+        whole**-1
+    x = minigrad.tensor([1.0, nan, 2.0, -3.0], device=device, requires_grad=True)
+    for function, expected in (
+        (ops.max, [0, 1, 0, 0]),
+        (ops.abs, [1, 0, 1, -1]),
+        (lambda x: ops.maximum(x, [1.0, 0.0, 5.0, -5.0]), [0.5, 1, 0, 1]),
+        (lambda x: x[2:] ** [2.0, 1.0], [0, 0, 4, 1]),
+        (lambda x: [3.0, 2.0] * x[2:] + minigrad.stack([x[2], 0.5]), [0, 0, 4, 2]),
+        (lambda x: functional.mse_loss(x[2:], [1, -3], "sum"), [0, 0, 2, 0]),
+    ):
+        y = function(x)
+        assert y.device.type == device
+        (g,) = minigrad.grad(y.sum(), x)
+        assert g.tolist() == expected
+    b = minigrad.zeros(2, dtype=float16, requires_grad=True, device=device)
+    (g,) = minigrad.grad((b + minigrad.ones(4097, 2, dtype=float16, device=device)).sum(), b)
+    assert g.tolist() == [4096, 4096]
+
+
+LONG = backend.LONG + 2**15
+
+
+@pytest.mark.parametrize(
+    ("shape", "dim"),
+    [
+        ((LONG, 2), 0),
+        ((LONG, 2), -2),
+        ((LONG, 1, 3), 0),
+        ((1, LONG, 2), 1),
+        ((2, LONG // 2, 2), (0, 1)),
+        ((LONG // 4, 4, 2), (1, 0)),
+        ((2, LONG), 1),
+        ((LONG, 2), None),
+        ((LONG,), 0),
+    ],
+)
+@pytest.mark.parametrize("value", [0.1, 2.0**-24])
+def test_the_error_of_a_sum_does_not_grow_with_its_length(shape: Any, dim: Any, value: float) -> None:
+    """The first number is 1: added to it one by one, numbers below its last digit leave no trace."""
+    array = np.full(shape, value, np.float32)
+    array[(0,) * len(shape)] = 1
+    expected = array.sum(dim, dtype=np.float64)
+    np.testing.assert_allclose(Tensor(array).sum(dim).data, expected, rtol=1e-6)
+    count = array.size / expected.size
+    np.testing.assert_allclose(Tensor(array).mean(dim).data, expected / count, rtol=1e-6)
+    assert Tensor(array).sum(dim).dtype == float32
+
+
+def test_long_sums_of_views_and_of_broadcast_gradients() -> None:
+    rows = np.full((LONG, 3), 0.1, np.float32)
+    expected = rows.sum(0, dtype=np.float64)
+    np.testing.assert_allclose(Tensor(rows[:, :2]).sum().data, expected[:2].sum(), rtol=3e-7)
+    np.testing.assert_allclose(Tensor(rows[::-1]).sum(0).data, expected, rtol=3e-7)
+    np.testing.assert_allclose(Tensor(rows.T).sum(1).data, expected, rtol=3e-7)
+    np.testing.assert_allclose(Tensor(np.asfortranarray(rows)).sum(0).data, expected, rtol=3e-7)
+    b = leaf([1.0, 2.0, 3.0], float32)
+    np.testing.assert_allclose(gradient((b * Tensor(rows)), b), expected, rtol=3e-7)
+    weight = leaf(np.ones((3, 2)), float32)
+    np.testing.assert_allclose(
+        gradient(functional.linear(Tensor(rows[:, :2]), weight, b) * Tensor(rows), b), expected, rtol=3e-7
+    )
+    half = rows.astype(float16)
+    np.testing.assert_allclose(Tensor(half).sum(0).data, half.sum(0, dtype=np.float64), rtol=5e-4)
+
+
+@pytest.mark.parametrize(
+    ("shape", "dim"), [((60_000, 100), 0), ((60_000, 10), None), ((300, 500, 3), (0, 2)), ((9, 9), 1)]
+)
+def test_the_sums_of_training_are_numpys_to_the_bit(shape: Any, dim: Any) -> None:
+    """The notebook's figures depend on the order of summation."""
+    array = np.random.default_rng(0).standard_normal(shape, np.float32)
+    np.testing.assert_array_equal(Tensor(array).sum(dim).data, array.sum(dim))
 
 
 # --- Largest elements --------------------------------------------------------------------------------

@@ -101,8 +101,9 @@ ARRAYS = {
 @pytest.mark.parametrize("name", ARRAYS)
 def test_arrays_and_tensors(name: str, tmp_path: Path) -> None:
     array = ARRAYS[name]
-    back = round_trip({"array": array, "tensor": mg.Tensor(array)}, tmp_path)
-    assert equal(back, {"array": np.array(array), "tensor": mg.Tensor(np.array(array))})
+    numbers = array if array.dtype.kind in "biuf" else np.zeros(2)  # a tensor holds numbers, an array may hold others
+    back = round_trip({"array": array, "tensor": mg.Tensor(numbers)}, tmp_path)
+    assert equal(back, {"array": np.array(array), "tensor": mg.Tensor(np.array(numbers))})
     assert type(back["array"]) is np.ndarray
     assert back["array"].ndim == array.ndim
     assert type(back["tensor"]) is mg.Tensor

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import copy
+import decimal
+import fractions
 import math
 import operator
 import pickle
 import re
+from array import array as buffer
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
 import minigrad
-from minigrad import ShapeError, Tensor, float32, float64, int64, nn
+from minigrad import ShapeError, Tensor, backend, float32, float64, int64, nn
 
 bool_ = minigrad.bool
 
@@ -119,7 +123,7 @@ def test_random_creation() -> None:
 
 @pytest.mark.parametrize("data", ["abc", None, [None], {"a": 1}, object(), ["a", "b"], 1j])
 def test_only_numbers_make_a_tensor(data: Any) -> None:
-    with pytest.raises(TypeError, match=f"a tensor holds numbers, not .*{type(data).__name__}"):
+    with pytest.raises(TypeError, match=f"a tensor holds (real )?numbers, not .*{type(data).__name__}"):
         minigrad.tensor(data)
 
 
@@ -130,6 +134,248 @@ def test_ragged_lists_do_not_make_a_tensor() -> None:
 
 def test_lists_of_tensors() -> None:
     assert minigrad.tensor([minigrad.tensor(1.0), minigrad.tensor(2.0)]).tolist() == [1, 2]
+
+
+def masked(*masks: int) -> Any:
+    return np.ma.masked_array([1.0, 2.0], masks)
+
+
+@pytest.mark.filterwarnings("ignore:the matrix subclass:PendingDeprecationWarning")
+@pytest.mark.parametrize("make", [np.matrix, lambda rows: np.ma.masked_array(rows), lambda rows: np.array(rows, ">f8")])
+def test_other_kinds_of_arrays_become_plain(make: Any) -> None:
+    """A matrix times itself is a matrix product; here ``**`` is elementwise, whatever the numbers came in."""
+    data = make([[1.0, 2.0], [3.0, 4.0]])
+    for x in (minigrad.tensor(data), minigrad.zeros(2, 2) + data, data + minigrad.zeros(2, 2)):
+        assert type(x.data) is np.ndarray
+        assert x.dtype == float64
+        assert x.dtype.isnative
+        assert (x**2).tolist() == [[1, 4], [9, 16]]
+
+
+def test_a_plain_array_is_taken_as_it_is() -> None:
+    for dtype in ("bool", "uint8", "int8", "uint16", "int32", "int64", "uint64", "float16", "float32", "float64"):
+        array = np.ones((2, 3), dtype)[:, ::2]
+        assert backend.plain(array) is array
+        assert backend.plain(array, dtype) is array
+    assert backend.plain(array, "float32").dtype == float32
+
+
+def test_arrays_in_a_file_become_plain(tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", np.arange(3.0))
+    x = minigrad.tensor(np.load(tmp_path / "a.npy", mmap_mode="r"))
+    assert type(x.data) is np.ndarray
+    assert x.tolist() == [0, 1, 2]
+
+
+@pytest.mark.parametrize("kind", ["i2", "u4", "i8", "f2", "f4", "f8"])
+def test_another_byte_order_becomes_native(kind: str) -> None:
+    for data in (np.array([1, 2], ">" + kind), np.array([1, 2], kind).astype(">" + kind)[0], np.array(1, ">" + kind)):
+        x = minigrad.tensor(data)
+        assert x.dtype == np.dtype(kind)
+        assert x.dtype.isnative
+        np.testing.assert_array_equal(x.data, data)
+    assert minigrad.zeros(2, dtype=">" + kind).dtype.isnative
+
+
+class Gives:
+    """An object with an array in it, as of pandas or PyTorch."""
+
+    def __init__(self, array: np.ndarray) -> None:
+        self.array = array
+
+    def __array__(self, dtype: Any = None, copy: Any = None) -> np.ndarray:
+        return self.array if dtype is None else self.array.astype(dtype)
+
+
+@pytest.mark.parametrize(
+    ("data", "dtype"),
+    [
+        (Gives(np.array([1.0, 2.0])), float64),
+        (Gives(np.array([1.0, 2.0], ">f4")), float32),
+        (Gives(np.array([1, 2])), int64),
+        (np.float16(1), np.dtype("float16")),
+        (buffer("d", [1.0, 2.0]), float64),
+        (range(3), int64),
+        ([np.float64(1.0), 2.0], float64),
+        ([np.float32(1.0), 2.0], float32),
+        ([np.int32(1), 2.0], float32),
+        ([np.ones(2), np.ones(2)], float64),
+        ([np.ones(2, np.float32), np.ones(2)], float64),
+        ([minigrad.tensor([1.0]), minigrad.tensor([1.0])], float32),
+        ([minigrad.ones(1, dtype=float64), [2.0]], float64),
+        ([True, 1.5], float32),
+        ([1, True], int64),
+        ([[], []], float32),
+    ],
+)
+def test_dtypes_of_what_holds_arrays(data: Any, dtype: Any) -> None:
+    x = minigrad.tensor(data)
+    assert type(x.data) is np.ndarray
+    assert x.dtype == dtype
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        np.array([None, 1.0]),
+        np.array([1.0, 2.0], object),
+        np.array(["a"]),
+        np.array([b"a"]),
+        np.zeros(2, np.complex64),
+        np.zeros(2, "M8[s]"),
+        np.zeros(2, "m8[s]"),
+        np.zeros(2, [("a", "f4")]),
+        np.zeros(2, "V3"),
+        b"ab",
+        {1.0, 2.0},
+        iter([1.0]),
+        fractions.Fraction(1, 2),
+        decimal.Decimal(1),
+        Gives(np.array(["a"])),
+        np.str_("a"),
+        [1.0, "a"],
+        [[1.0], [None]],
+    ],
+)
+def test_arrays_of_other_things_make_no_tensor(data: Any) -> None:
+    dtype = np.asarray(data).dtype
+    for dtype_asked in (None, "float32"):
+        with pytest.raises(TypeError, match=re.escape(f"numbers, not {dtype} from {type(data).__name__}")) as caught:
+            minigrad.tensor(data, dtype=dtype_asked)
+        assert "\n" not in str(caught.value)
+    with pytest.raises(TypeError, match=r"weights holds (real )?numbers"):
+        backend.plain(data, what="weights")
+
+
+@pytest.mark.skipif(np.dtype("longdouble") == float64, reason="longdouble is float64 here")
+def test_a_longdouble_is_refused_unless_asked_for_as_something_else() -> None:
+    third = np.longdouble(1) / 3
+    for data in (third, np.array([third]), [third]):
+        with pytest.raises(TypeError, match=r"up to 64 bits, not .*(float\d+|longdouble)"):
+            minigrad.tensor(data)
+        assert minigrad.tensor(data, dtype=float64).dtype == float64
+    with pytest.raises(TypeError, match="up to 64 bits"):
+        minigrad.zeros(2, dtype=np.longdouble)
+
+
+@pytest.mark.parametrize(
+    "data", [masked(0, 1), [masked(0, 1), masked(0, 0)], np.ma.masked, [1.0, np.ma.masked]], ids=str
+)
+def test_masked_elements_have_no_number(data: Any) -> None:
+    with pytest.raises(ValueError, match=r"1 of the [12] elements of this masked array .* \.filled\(\)"):
+        minigrad.tensor(data)
+
+
+def test_integers_that_fit_no_dtype() -> None:
+    for data in ([2**63], [2**63, -1], -(2**63) - 1, [2**64], 10**400):
+        with pytest.raises(ValueError, match=r"a tensor .*cannot hold"):
+            minigrad.tensor(data)
+    for data, dtype in (
+        ([300], "uint8"),
+        (-1, "uint8"),
+        ([1.0, math.nan], int64),
+        ([math.inf], "int8"),
+        ([1e30], int64),
+    ):
+        with pytest.raises(ValueError, match=f"a tensor of {np.dtype(dtype)} cannot hold"):
+            minigrad.tensor(data, dtype=dtype)
+    assert minigrad.tensor([2**63], dtype="uint64").tolist() == [2**63]
+    assert minigrad.tensor([-1.9, 255], dtype="int16").tolist() == [-1, 255]
+
+
+def test_lists_nested_without_end() -> None:
+    data: list[Any] = []
+    data.append(data)
+    with pytest.raises(ShapeError, match="nested deeper"):
+        minigrad.tensor(data)
+
+
+@pytest.mark.parametrize(
+    "dtype", ["complex64", "S3", object, "nonsense", "", 1.5, "f4,f4", [("a", int)], "datetime64", str, print], ids=repr
+)
+def test_dtypes_that_no_tensor_has(dtype: Any) -> None:
+    makers: list[Any] = [
+        lambda: minigrad.tensor([1.0], dtype=dtype),
+        lambda: minigrad.tensor(np.ones(1), dtype=dtype),
+        lambda: minigrad.zeros(2, dtype=dtype),
+        lambda: minigrad.ones(2, dtype=dtype),
+        lambda: minigrad.full((2,), 1.0, dtype=dtype),
+        lambda: minigrad.arange(2, dtype=dtype),
+        lambda: minigrad.rand(2, dtype=dtype),
+        lambda: minigrad.randn(2, dtype=dtype),
+        lambda: minigrad.ones(2).to(dtype=dtype),
+    ]
+    for make in makers:
+        with pytest.raises(TypeError, match=r"is no dtype: take|a tensor's elements are bools, integers or floats"):
+            make()
+
+
+def test_no_dtype_is_float32_as_in_pytorch() -> None:
+    for make in (minigrad.zeros, minigrad.ones, minigrad.rand, minigrad.randn):
+        assert make(2, dtype=None).dtype == float32
+
+
+SHAPED = [minigrad.zeros, minigrad.ones, minigrad.rand, minigrad.randn]
+
+
+@pytest.mark.parametrize("make", SHAPED)
+def test_sizes_are_integers_of_any_kind(make: Any) -> None:
+    for three in (np.int64(3), np.uint8(3), np.array(3), np.array([3]), minigrad.tensor(3), minigrad.tensor([3]), [3]):
+        assert make(three).shape == (3,)
+        assert minigrad.full(three, 1.0).shape == (3,)
+    two_by_three: list[Any] = [[2, 3], (np.int32(2), minigrad.tensor(3)), np.array([2, 3]), minigrad.tensor([2, 3])]
+    for shape in (*two_by_three, minigrad.ones(2, 3).shape, minigrad.ones(2, 3).size(), range(2, 4)):
+        assert make(shape).shape == (2, 3)
+        assert minigrad.full(shape, 1.0).shape == (2, 3)
+    assert make(np.int64(2), minigrad.tensor(3)).shape == (2, 3)
+
+
+@pytest.mark.parametrize("make", [*SHAPED, lambda *size: minigrad.full(size[0] if len(size) == 1 else size, 1.0)])
+def test_sizes_that_are_none(make: Any) -> None:
+    sizes: list[Any] = [(2.0,), (True,), ("3",), (None,), ({2, 3},), ([2, 3.0],), (2, [3]), (np.float32(2),)]
+    for wrong in [*sizes, (minigrad.tensor([2.0]),), (minigrad.ones(2, 2, dtype=int64),)]:
+        with pytest.raises(TypeError, match=r"the length of an axis is an integer, not "):
+            make(*wrong)
+    for negative in ((-1,), ([2, -3],), (np.int64(-1), 2)):
+        with pytest.raises(ShapeError, match="no axes of negative length"):
+            make(*negative)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "error", "told"),
+    [
+        (lambda: minigrad.full((2,), [1.0, 2.0]), ShapeError, "full: fill_value is one number"),
+        (lambda: minigrad.full((2,), "a"), TypeError, "full: fill_value holds numbers"),
+        (lambda: minigrad.full((2,), None), TypeError, "full: fill_value holds numbers"),
+        (lambda: minigrad.full((2,), 300, dtype="uint8"), ValueError, "uint8 cannot hold 300"),
+        (lambda: minigrad.full((2,), math.nan, dtype=int64), ValueError, "int64 cannot hold nan"),
+        (lambda: minigrad.arange(), TypeError, "arange: takes stop"),
+        (lambda: minigrad.arange(0, 3, 1, 1), TypeError, "arange: takes stop"),
+        (lambda: minigrad.arange("a"), TypeError, "arange: a bound holds numbers"),
+        (lambda: minigrad.arange([3]), ShapeError, "arange: a bound is one number"),
+        (lambda: minigrad.arange(0, 3, 0), ValueError, "arange: a step of 0"),
+        (lambda: minigrad.arange(0, math.inf), ValueError, "arange: its bounds and step are finite"),
+        (lambda: minigrad.arange(math.nan), ValueError, "arange: its bounds and step are finite"),
+        (lambda: minigrad.arange(300, dtype="uint8"), ValueError, "arange: a tensor of uint8 cannot hold 299"),
+        (lambda: minigrad.rand(2, dtype="float16"), TypeError, "float32 or float64, not float16"),
+        (lambda: minigrad.randperm(3.0), TypeError, "randperm: the count is an integer, not 3.0"),
+        (lambda: minigrad.randperm(True), TypeError, "randperm: the count is an integer, not True"),
+        (lambda: minigrad.randperm(None), TypeError, "randperm: the count is an integer, not None"),
+        (lambda: minigrad.randperm(-1), ValueError, "randperm: the count is 0 or more, not -1"),
+    ],
+)
+def test_creation_that_cannot_be(wrong: Any, error: type[Exception], told: str) -> None:
+    with pytest.raises(error, match=told):
+        wrong()
+
+
+def test_bounds_and_numbers_of_any_kind() -> None:
+    assert minigrad.arange(np.int64(3)).tolist() == minigrad.arange(minigrad.tensor(3)).tolist() == [0, 1, 2]
+    assert minigrad.arange(np.int8(1), np.array(7), 3).dtype == int64
+    assert minigrad.arange(np.float64(2)).dtype == float32
+    assert minigrad.full((2,), minigrad.tensor(0.5)).tolist() == minigrad.full((2,), np.float32(0.5)).tolist()
+    assert minigrad.full((1,), 1 / 3, dtype=float64).item() == 1 / 3
+    assert sorted(minigrad.randperm(np.int64(3)).tolist()) == [0, 1, 2]
 
 
 # --- What they say of themselves ---------------------------------------------------------------------

@@ -8,7 +8,7 @@ import numpy
 
 from minigrad import backend, ops, random
 from minigrad.ops import linear, log_softmax, relu, sigmoid, softmax, tanh
-from minigrad.tensor import ShapeError, Tensor
+from minigrad.tensor import ShapeError, Tensor, float32
 
 __all__ = ["cross_entropy", "dropout", "linear", "log_softmax", "mse_loss", "relu", "sigmoid", "softmax", "tanh"]
 
@@ -28,11 +28,11 @@ def cross_entropy(input: Tensor, target: Any, reduction: str = "mean") -> Tensor
 
     Raises:
         ValueError: shapes that do not fit, a label that is no class (on the CPU), an unknown reduction.
-        TypeError: labels that are not integers, or on another device than the logits.
+        TypeError: logits that are not floating point; labels that are not integers, or on another device.
     """
-    labels = target.data if isinstance(target, Tensor) else target
-    if not backend.is_array(labels):
-        labels = numpy.asarray(labels)
+    input, labels = _input("cross_entropy", input), _labels(target)
+    if ops._is_half(input):
+        return cross_entropy(input.to(float32), labels, reduction).to(input.dtype)
     if input.ndim != 2 or labels.shape != input.shape[:1]:
         raise ShapeError(
             f"cross_entropy: logits (N, C) and labels (N,) are wanted, not shapes {input.shape} and {labels.shape}"
@@ -46,14 +46,28 @@ def cross_entropy(input: Tensor, target: Any, reduction: str = "mean") -> Tensor
         )
     if xp is numpy:
         _check_labels(labels, input.shape[1])
-        log_p = log_softmax(input, 1)
+        log_p = ops._log_softmax(input, 1)
     else:
-        log_p = log_softmax(input, 1) * _one_or_nan(labels, input)
+        log_p = ops._log_softmax(input, 1) * _one_or_nan(labels, input)
     if reduction == "mean":
         if not len(labels):
             raise ShapeError("cross_entropy: no rows to take the mean of")
         return ops.mean_nll(log_p, labels)
     return _reduced("cross_entropy", ops.nll(log_p, labels), reduction)
+
+
+def _input(name: str, given: Any) -> Tensor:
+    """What a loss is taken of: a tensor of floating-point numbers."""
+    input = given if isinstance(given, Tensor) else Tensor(backend.plain(given, what=f"{name}: the input"))
+    return ops._real_tensor(name, input)
+
+
+def _labels(target: Any) -> Any:
+    if isinstance(target, Tensor):
+        target = target.data
+    elif isinstance(target, (list, tuple)) and not target:
+        return numpy.zeros(0, numpy.int64)
+    return backend.plain(target, what="cross_entropy: a target")
 
 
 def _check_labels(labels: Any, classes: int) -> None:
@@ -85,14 +99,33 @@ def _unsigned(labels: Any, classes: int) -> tuple[Any, int]:
 def mse_loss(input: Tensor, target: Any, reduction: str = "mean") -> Tensor:
     """The squared difference of two tensors of one shape: its mean, its sum, or ("none") each element's.
 
+    One of the two may be of bools or integers, which are taken as the other's floats. Of float16 the loss is taken in
+    float32 and rounded once.
+
     Raises:
         ValueError: the shapes differ (they are not broadcast: that is nearly always a mistake here).
+        TypeError: neither is floating point, as in PyTorch: small integers would overflow.
     """
-    shape = tuple(target.shape) if hasattr(target, "shape") else numpy.shape(target)
-    if shape != input.shape:
-        raise ShapeError(f"mse_loss: shapes {input.shape} and {shape} must be equal")
+    input, target = _pair(input, target)
+    if target.shape != input.shape:
+        raise ShapeError(f"mse_loss: shapes {input.shape} and {target.shape} must be equal")
+    if ops._is_half(input) and ops._is_half(target):
+        return mse_loss(input.to(float32), target.to(float32), reduction).to(input.dtype)
     difference = input - target
     return _reduced("mse_loss", difference * difference, reduction)
+
+
+def _pair(input: Any, target: Any) -> tuple[Tensor, Tensor]:
+    """The two sides of `mse_loss`, both floating point; lists and integers take the dtype of the other."""
+    if not isinstance(input, Tensor):
+        input = Tensor(backend.plain(input, what="mse_loss: the input"))
+    if not isinstance(target, Tensor):
+        numbers = isinstance(target, (list, tuple, int, float)) and input.dtype.kind == "f"
+        array = backend.plain(target, input.dtype if numbers else None, "mse_loss: the target")
+        target = Tensor(backend.to_device(array, input.device) if numbers else array)
+    if input.dtype.kind != "f":
+        return input.to(ops._real_tensor("mse_loss", target).dtype), target
+    return input, target if target.dtype.kind == "f" else target.to(input.dtype)
 
 
 def _reduced(name: str, losses: Tensor, reduction: str) -> Tensor:
@@ -117,6 +150,7 @@ def dropout(input: Tensor, p: float = 0.5, training: bool = True) -> Tensor:
         raise ValueError(f"dropout: the probability must be in [0, 1), not {p}")
     if not training or p == 0:
         return input
+    input = _input("dropout", input)
     kept = random.default_generator.uniform(0.0, 1.0, input.shape, numpy.float32) >= p
     mask = backend.to_device(kept, input.device).astype(input.dtype) / (1 - p)
     return input * mask

@@ -11,6 +11,7 @@ import pytest
 from picture_tools import data_of, labels
 from PIL import Image
 
+from benchmarks import UsageError
 from benchmarks.entrants import ENTRANTS, entrants
 from benchmarks.landscapes import SURFACES
 from benchmarks.pictures import (
