@@ -279,6 +279,30 @@ def test_a_cluster_that_is_not_there_is_told(journal):
         Fleet(journal, console(), dask="carrier-pigeon://7")
 
 
+def test_a_cluster_without_workers_is_told(journal, monkeypatch):
+    distributed = pytest.importorskip("distributed")
+
+    class Empty(distributed.Client):
+        def __init__(self, address, **options):
+            pass
+
+        def wait_for_workers(self, count, timeout):
+            assert (count, timeout) == (1, 30)
+            raise TimeoutError
+
+        def close(self, *arguments, **options):
+            closed.append(True)
+
+        def __del__(self):
+            pass
+
+    closed = []
+    monkeypatch.setattr(distributed, "Client", Empty)
+    with pytest.raises(UsageError, match="the Dask scheduler at tcp://x has no workers: start them as --help says"):
+        Fleet(journal, console(), dask="tcp://x")
+    assert closed == [True]
+
+
 # What decides a result, and what goes wrong.
 
 

@@ -339,6 +339,7 @@ def test_the_pictures_lines_rings_and_words():
     assert data_of(rings) == ([2, 4], [2.0, 7.0])
     line, rings = bottom.get_lines()
     assert data_of(line) == data_of(rings) == ([2, 4], [50.0, 60.0])
+    assert top.get_xlim() == bottom.get_xlim()
     assert {mean.get_color(), line.get_color(), rings.get_markeredgecolor()} == {look.color}
     assert (rings.get_marker(), rings.get_linestyle(), rings.get_markerfacecolor()) == ("o", "None", "none")
     assert top.get_yscale() == "log"
@@ -437,6 +438,25 @@ def test_fashion_that_is_not_here(capsys, tmp_path, monkeypatch):
     told = capsys.readouterr().err
     assert "are in none of" in told
     assert "pass --download, or install Debian's package dataset-fashion-mnist" in told
+
+
+def test_images_to_test_on_that_are_damaged_are_told_before_anything_runs(capsys, tmp_path, monkeypatch):
+    import gzip
+
+    folder = tmp_path / "data" / "FashionMNIST" / "raw"
+    folder.mkdir(parents=True)
+    shape = b"".join(n.to_bytes(4) for n in (1, 28, 28))
+    (folder / "train-images-idx3-ubyte").write_bytes(b"\0\0\x08\3" + shape + bytes(784))
+    (folder / "train-labels-idx1-ubyte").write_bytes(b"\0\0\x08\1" + (1).to_bytes(4) + b"\0")
+    for name in ("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"):
+        (folder / f"{name}.gz").write_bytes(gzip.compress(b"damaged"))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("datasets.FashionMNIST.digests", {})
+    monkeypatch.setattr(mnist, "run_all", lambda *arguments: pytest.fail("it ran"))
+    net.load.cache_clear()
+    assert main(["mnist", "--data", "fashion", "--batch-size", "1"]) == 2
+    assert "t10k-images-idx3-ubyte.gz: is not an IDX file" in capsys.readouterr().err
+    net.load.cache_clear()
 
 
 def test_cupy_that_is_not_here(capsys, monkeypatch):

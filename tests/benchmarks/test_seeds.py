@@ -14,6 +14,7 @@ import pytest
 from picture_tools import assert_png, data_of, heads, labels, rows
 from threadpoolctl import threadpool_limits
 
+import minigrad
 from benchmarks import UsageError, compare, net, seeds, standings, trial
 from benchmarks.compare import compared, difference, quartiles
 from benchmarks.entrants import ENTRANTS, entrant
@@ -717,6 +718,19 @@ def test_a_run_that_diverges_is_counted_and_goes_no_further():
     assert trial.run(Trial("sgd", rate=1e3, data="digits", iterations=20, every=10))["diverged"]
     # One that has learnt nothing is not one that has diverged.
     assert not trial.run(Trial("sgd", rate=1e-9, data="digits", iterations=20, every=10))["diverged"]
+
+
+@pytest.mark.parametrize(("bias", "dead"), [(100.0, True), (0.0, False)])
+def test_a_network_that_takes_every_image_for_the_same_is_dead(bias, dead):
+    images = net.load("digits", False)
+    minigrad.manual_seed(0)
+    model = net.Net.for_data(images)
+    model.fc2.bias.data[3] = bias
+    found = trial.measured(model, images)
+    assert found.dead is dead
+    if dead:
+        assert found.accuracy == pytest.approx(100 * (images.targets == 3).mean())
+    assert trial.measured(model, images, least=99.0) == (0.0, pytest.approx(math.nan, nan_ok=True), False)
 
 
 def test_a_schedule_starts_at_the_rate_and_ends_at_nothing():

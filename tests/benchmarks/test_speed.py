@@ -421,6 +421,21 @@ def test_updates_that_do_not_fit_into_memory_are_left_out(monkeypatch):
     assert "1,000,000 parameters is left out" in out.file.getvalue()
 
 
+def test_updates_from_ten_million_parameters_on_are_timed_a_quarter_as_often(tmp_path, monkeypatch):
+    monkeypatch.setattr(scaling, "_fits", lambda size: True)
+
+    class Place(Workplace):
+        asked: list[tuple[int, int]] = []
+
+        def measure(self, tasks, title, rounds=None):
+            self.asked += [(task.arguments["size"], rounds) for task in tasks]
+            return [Outcome(task) for task in tasks]
+
+    place = Place(tmp_path, 20, 0.01)
+    scaling.update(place, ["minigrad"], [1], False, Console(file=io.StringIO(), width=160))
+    assert place.asked == [(10**n, rounds) for n, rounds in ((4, 20), (5, 20), (6, 20), (7, 5), (8, 5)) for _ in "12"]
+
+
 def test_shapes_change_one_thing_at_a_time():
     tasks = scaling.shape_tasks(["floor", "minigrad"], 1, quick=False)
     shapes = [(t.arguments["hidden"], t.arguments["batch"]) for t in tasks if t.peer == "minigrad"]

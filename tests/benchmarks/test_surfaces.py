@@ -371,6 +371,11 @@ def test_ffmpeg_is_handed_every_frame(tmp_path, monkeypatch, ending, made):
 # What is wrong, and what lies at the edge.
 
 
+def test_how_the_built_in_surfaces_are_shown():
+    assert [name for name, one in SURFACES.items() if one.logarithmic] == ["beale", "rosenbrock"]
+    assert [name for name, one in SURFACES.items() if one.falls_away] == ["saddle"]
+
+
 def test_a_hyperparameter_that_an_optimizer_does_not_take():
     with pytest.raises(UsageError, match=r"sgd does not take \{'nope': 1\}: TypeError: .*nope"):
         run(SURFACES["ravine"], ENTRANTS["sgd"], 3, {"nope": 1})
