@@ -86,14 +86,16 @@ class Fleet:
         missing = {trial: keys[trial] for trial in trials if trial not in results}
         told = f", {len(results)} of them kept in {self.journal.path}" if results else ""
         self.out.print(f"{title}: {len(trials)} trainings{told}", markup=False, soft_wrap=True)
+        failed: dict[Trial, str] = {}
         with self._progress(title, len(trials), len(results)) as advance:
             for trial, result in self._done(missing):
                 result = self.journal.add(keys[trial], result)
                 if "failed" in result:
-                    self.failed[trial] = result["failed"]
+                    failed[trial] = result["failed"]
                 else:
                     results[trial] = result
                 advance()
+        self.failed |= {trial: failed[trial] for trial in trials if trial in failed}  # in whatever order they ended
         return {trial: results[trial] for trial in trials if trial in results}
 
     def _done(self, missing: Mapping[Trial, Key]) -> Iterator[tuple[Trial, Result]]:

@@ -24,6 +24,10 @@ class Parser(argparse.ArgumentParser):
         """Called by argparse."""
         raise UsageError(f"{message} (see {self.prog} --help)")
 
+    def _print_message(self, message: str, file: Any = None) -> None:
+        """Called by argparse, which would not mind if the message could not be written."""
+        print(message, end="", file=file, flush=True)
+
     def add_named(self, flag: str, kind: Callable[[str], Any], value: str, help: str) -> None:
         """An option that takes NAME=`value` and may be given again: a list of pairs (name, value)."""
         metavar, told = f"NAME={value}", f"{help} (may be given again)"
