@@ -583,6 +583,7 @@ def test_axes_and_lengths_that_are_no_integers(wrong: Any) -> None:
     x = t(2, 3)
     acts: list[Any] = [
         lambda: x.transpose(0, wrong),
+        lambda: x.transpose(wrong, 0),
         lambda: x.flatten(wrong),
         lambda: minigrad.cat([x, x], wrong),
         lambda: minigrad.stack([x, x], wrong),
@@ -655,6 +656,7 @@ def test_softmax_and_losses_of_float16() -> None:
         assert g.dtype == float16
         np.testing.assert_allclose(g, gradient(same * 8, exact), rtol=2e-3, atol=2e-3)
     assert functional.mse_loss(minigrad.full((3,), 200.0, dtype=float16), np.zeros(3, float16)).item() == 40000
+    assert functional.mse_loss(minigrad.tensor([300, 0, 0], dtype=float16), np.zeros(3, float16)).item() == 30000
     large = minigrad.tensor([[0.0, -60000.0]] * 10, dtype=float16)
     assert functional.cross_entropy(large, [1] * 10).item() == 60000
 
@@ -728,12 +730,15 @@ def test_long_sums_of_views_and_of_broadcast_gradients() -> None:
     np.testing.assert_allclose(
         gradient(functional.linear(Tensor(rows[:, :2]), weight, b) * Tensor(rows), b), expected, rtol=3e-7
     )
+    repeated = np.broadcast_to(rows[0], (20 * LONG, 3))
+    np.testing.assert_allclose(Tensor(repeated).sum(0).data, repeated.sum(0, dtype=np.float64), rtol=1e-6)
     half = rows.astype(float16)
     np.testing.assert_allclose(Tensor(half).sum(0).data, half.sum(0, dtype=np.float64), rtol=5e-4)
 
 
 @pytest.mark.parametrize(
-    ("shape", "dim"), [((60_000, 100), 0), ((60_000, 10), None), ((300, 500, 3), (0, 2)), ((9, 9), 1)]
+    ("shape", "dim"),
+    [((60_000, 100), 0), ((60_000, 10), None), ((200_000, 4), None), ((300, 500, 3), (0, 2)), ((9, 9), 1)],
 )
 def test_the_sums_of_training_are_numpys_to_the_bit(shape: Any, dim: Any) -> None:
     """The notebook's figures depend on the order of summation."""
