@@ -746,6 +746,9 @@ def _in_place(name: str, op: Any) -> Any:
     """
 
     def method(a: Tensor, b: Any) -> Tensor:
+        b = _operand(name, b, a)
+        if b is NotImplemented:
+            return b
         if is_grad_enabled() and (a.requires_grad or (isinstance(b, Tensor) and b.requires_grad)):
             if a.is_leaf and a.requires_grad:
                 raise RuntimeError(

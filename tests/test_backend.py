@@ -55,6 +55,9 @@ class FakeArray:
     def get(self) -> np.ndarray:
         return self.array
 
+    def astype(self, dtype: Any, copy: bool = True) -> FakeArray:
+        return FakeArray(self.array.astype(dtype, copy=copy), self.device.id)
+
 
 class FakeDevice:
     current: list[int] = [0]

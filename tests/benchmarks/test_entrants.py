@@ -49,7 +49,7 @@ def test_every_public_optimizer_is_an_entrant():
     public = {getattr(optim, name) for name in optim.__all__}
     bases = {optim.Optimizer, optim.Wrapper, optim.Combined}
     rules = {rule for rule in public if isinstance(rule, type)} - bases
-    matrix = minigrad.zeros(2, 3, requires_grad=True)
+    matrix = minigrad.zeros(2, 3, dtype=parameter().dtype, requires_grad=True)
     made = [one.make([parameter(), matrix]) for one in (ENTRANTS | BEYOND).values()]
     assert {type(one) for whole in made for one in getattr(whole, "optimizers", [whole])} == rules
 

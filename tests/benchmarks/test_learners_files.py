@@ -80,16 +80,16 @@ def written(folder: Path, name: str, body: str, deed: str) -> tuple[Path, int]:
 
 @pytest.mark.parametrize("jobs", ["1", "2"])
 def test_whatever_a_rule_does_the_others_are_run(tmp_path, jobs):
-    """All deeds at once, at step 1 or 3, beside two optimizers that do their work, before and after."""
+    """All deeds at once, after the rehearsal, at step 8 or 9, beside two optimizers that do their work, before and after."""
     arguments, sentences = [], {}
     for number, (deed, told) in enumerate(DEEDS.values()):
         name = f"Mine{number}"
-        body = RULE.replace("{step}", str(1 + number % 2 * 2)).replace("Mine", name)
+        body = RULE.replace("{step}", str(8 + number % 2)).replace("Mine", name)
         file, line = written(tmp_path, f"mine{number}", body, deed)
         arguments += ["--optimizer", f"{file}:{name}"]
         sentences[name] = f"{name} failed: {told.format(line=line)}", f" in {file}\n"
-    closer, _ = written(tmp_path, "closer", RULE.replace("{step}", "2"), "sys.stdout.close(); os.close(1)")
-    asked = ["--data", "digits", "--iterations", "5", "--every", "5", "--optimizers", "sgd,adam", "--jobs", jobs]
+    closer, _ = written(tmp_path, "closer", RULE.replace("{step}", "8"), "sys.stdout.close(); os.close(1)")
+    asked = ["--data", "digits", "--iterations", "10", "--every", "10", "--optimizers", "sgd,adam", "--jobs", jobs]
     done = run("mnist", *asked, *arguments, "--optimizer", f"{closer}:Mine", "--results", str(tmp_path / "out"))
     assert (done.returncode, done.stderr) == (1, "")
     for start, end in sentences.values():
@@ -105,9 +105,9 @@ def test_whatever_a_rule_does_the_others_are_run(tmp_path, jobs):
 
 
 def test_the_comparison_over_seeds_keeps_what_ended(tmp_path):
-    body = RULE.replace("{step}", "3")
+    body = RULE.replace("{step}", "8")
     killer, line = written(tmp_path, "killer", body, "os.kill(os.getpid(), 9)")
-    asked = ["--data", "digits", "--iterations", "5", "--seeds", "2", "--optimizers", "sgd", "--jobs", "2"]
+    asked = ["--data", "digits", "--iterations", "10", "--seeds", "2", "--optimizers", "sgd", "--jobs", "2"]
     done = run("seeds", *asked, "--optimizer", f"{killer}:Mine", "--results", str(tmp_path / "out"))
     assert (done.returncode, done.stderr) == (1, "")
     how = f"its process has ended: it sent itself the signal 9 (line {line})"
@@ -165,15 +165,15 @@ def endless(fifo: Path, condition: str, indent: str) -> str:
 def test_ctrl_c_ends_an_endless_loop_at_once(tmp_path, command, where):
     fifo = tmp_path / "fifo"
     os.mkfifo(fifo)
-    body = "class Mine(Optimizer):\n    def rule(self, theta, g, *, lr=0.1, t):\n"
+    body = "class Mine(Optimizer):\n    def rule(self, theta, g, *, lr=1e-4, t):\n"
     if where == "imported":
         text = endless(fifo, "True", "") + body + "        pass\n"
     else:
-        text = body + endless(fifo, "t == 1", " " * 8) + "        theta -= lr * g\n"
+        text = body + endless(fifo, "t == 8", " " * 8) + "        theta -= lr * g\n"
     (tmp_path / "mine.py").write_text(HEAD + text)
     asked = {
-        "mnist": ["--data", "digits", "--iterations", "5", "--jobs", "1"],
-        "seeds": ["--data", "digits", "--iterations", "5", "--jobs", "1", "--seeds", "2"],
+        "mnist": ["--data", "digits", "--iterations", "10", "--jobs", "1"],
+        "seeds": ["--data", "digits", "--iterations", "10", "--jobs", "1", "--seeds", "2"],
         "surfaces": ["--surface", "beale", "--stills", "--jobs", "1"],
         "speed": ["--quick", "--part", "step", "--peers", "minigrad", "--threads", "1"],
     }[command]

@@ -468,7 +468,7 @@ def test_minigrads_memory_does_not_grow_and_no_page_faults_go_on(tmp_path):
     with Workplace(tmp_path, 1, 0.01) as place:
         made = scaling.measure_memory(place, scaling.ADAM, 1, steps=500)
     assert made["error"] is None
-    assert made["blocks"] < 20  # of Python's memory: 500 would be one a step
+    assert made["blocks"] < 100  # of Python's memory: 500 would be one a step
     assert made["faults_per_step"] < 0.5
     if made["growth"] is not None:
         assert made["growth"] < 300_000

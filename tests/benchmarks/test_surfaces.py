@@ -386,9 +386,9 @@ def test_a_hyperparameter_that_an_optimizer_does_not_take():
 def test_a_built_in_optimizer_that_raises_is_our_fault(mine):
     tired = entrants([f"{mine}:Tired"])[0]
     with pytest.raises(UsageError, match=r"Tired raises ValueError: enough for today \(line 11\)"):
-        run(SURFACES["ravine"], tired, 9, {})
+        run(SURFACES["ravine"], tired, 9, {"lr": 1e-4})
     with pytest.raises(ValueError, match="enough for today"):
-        run(SURFACES["ravine"], replace(tired, spec="tired"), 9, {})
+        run(SURFACES["ravine"], replace(tired, spec="tired"), 9, {"lr": 1e-4})
 
 
 def test_where_there_is_nothing_to_stand_on_a_run_ends_where_it_was():

@@ -55,10 +55,12 @@ def test_environments(environment, tmp_path):
     file = tmp_path / "mine.py"
     file.write_text(
         "from minigrad.optim import Optimizer\nclass Mine(Optimizer):\n"
-        "    def rule(self, theta, g, *, lr=0.1):\n        raise ValueError('für ∇ 😀')\n",
+        "    def rule(self, theta, g, *, lr=0.1, t):\n        if t == 8: raise ValueError('für ∇ 😀')\n"
+        "        theta -= lr * g\n",
         "utf-8",
     )
-    arguments = ["mnist", *QUICK, "--optimizer", f"{file}:Mine", "--results", str(tmp_path / "é")]
+    longer = ["--iterations", "10", "--every", "10"]
+    arguments = ["mnist", *QUICK, *longer, "--optimizer", f"{file}:Mine", "--results", str(tmp_path / "é")]
     done = run(arguments, **environment)
     assert (done.returncode, done.stderr) == (1, b"")
     message = "für ∇ 😀"
