@@ -203,7 +203,7 @@ def cluster(folder, threshold="67108864"):
         for start in starts
     ]
     try:
-        wait_until(file.exists, started[0])
+        wait_until(lambda: file.exists() and file.read_text().endswith("}"), started[0])  # it is not written at once
         yield json.loads(file.read_text())["address"]
     finally:
         for process in reversed(started):

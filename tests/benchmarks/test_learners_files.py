@@ -80,7 +80,7 @@ def written(folder: Path, name: str, body: str, deed: str) -> tuple[Path, int]:
 
 @pytest.mark.parametrize("jobs", ["1", "2"])
 def test_whatever_a_rule_does_the_others_are_run(tmp_path, jobs):
-    """All deeds at once, after the rehearsal, at step 8 or 9, beside two optimizers that do their work, before and after."""
+    """All deeds at once, after the rehearsal, beside two optimizers that do their work, before and after."""
     arguments, sentences = [], {}
     for number, (deed, told) in enumerate(DEEDS.values()):
         name = f"Mine{number}"
