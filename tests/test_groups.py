@@ -385,6 +385,16 @@ def test_g_is_what_the_gradients_are() -> None:
         assert values([a, b, c]) == [before[0], [before[1][0] - 2.5, before[1][1] - 3.0], [before[2][0] - 3.5]]
 
 
+def test_a_gradient_that_was_given_another_shape_is_refused_at_the_step() -> None:
+    p = leaf(1.0, 2.0, 3.0)
+    run = optim.SGD([p], lr=1.0)
+    (p * 2).sum().backward()
+    p.grad.data = np.ones(1)  # type: ignore[union-attr]
+    with pytest.raises(ValueError, match=r"a gradient of shape \(1,\) does not fit a parameter of shape \(3,\)"):
+        run.step()
+    assert (run.t, p.tolist()) == (0, [1, 2, 3])
+
+
 def test_a_learners_step_reads_what_the_gradients_are() -> None:
     class Clipped(optim.SGD):
         def step(self, closure: Any = None) -> Any:
@@ -501,6 +511,8 @@ def spoil(state: Any, rule: str) -> dict[str, Any]:
     }
     cases |= {f"t is {wrong!r}": changed("t", wrong, None) for wrong in (math.nan, -1, "3", None, 2.5)}
     cases |= {f"state is {wrong!r}": changed("state", wrong, None) for wrong in (None, 3, [], {}, "state")}
+    further = copy.deepcopy(base["state"])
+    cases["state of one parameter more"] = changed("state", {**further, last + 1: further[last]}, None)
     cases |= {f"groups are {wrong!r}": changed("param_groups", wrong, None) for wrong in (None, 3, [], [3], [{}], "g")}
     for name in [key for key in base["state"][last] if key != "t"]:
         shape = base["state"][last][name].shape

@@ -369,6 +369,21 @@ def test_what_is_elementwise_is_not() -> None:
     assert not np.array_equal(paths[0], start()[1])
 
 
+def test_a_rule_is_noted_again_when_a_hyperparameter_makes_it_another() -> None:
+    class Mine(Optimizer):
+        def rule(self, theta, g, *, lr, clip=None):  # type: ignore[no-untyped-def]
+            theta -= lr * (g if clip is None else g * min(1, clip / np.linalg.norm(g)))
+
+    params, _theta = start()
+    run = Mine(params)
+    run_it(run, params, 2)
+    before = flat(params)
+    run.clip = 1.0
+    with pytest.raises(TypeError, match=r"Mine\.rule: numpy\.linalg\.norm\(g\) needs more than one element"):
+        run_it(run, params, 1)
+    assert (run.t, flat(params).tolist()) == (2, before.tolist())
+
+
 @pytest.mark.parametrize("scope", ["parameter", "all"])
 def test_a_rule_of_another_scope_cannot_change_g_either(scope: str) -> None:
     def rule(self: Any, theta: Any, g: Any, *, lr: float) -> None:
