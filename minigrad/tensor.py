@@ -524,11 +524,6 @@ class Tensor:
     all: Any
 
 
-def _as_array(data: Any, dtype: Any = None) -> ndarray:
-    """Python numbers, lists and whatever else has numbers as an array: see `backend.plain`."""
-    return backend.plain(data, dtype)
-
-
 def _rebuild(kind: type[Tensor], data: Array, requires_grad: bool) -> Tensor:
     twin = kind.__new__(kind)
     Tensor.__init__(twin, data, requires_grad)

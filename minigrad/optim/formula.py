@@ -24,6 +24,11 @@ NOTED_AT = (1, 2, 3, 10, 100, 1_000, 10_000)
 """The steps t at which a rule is noted: it may do something else at the first ones."""
 
 
+def changes_g(owner: str) -> str:
+    """The sentence about a rule that writes to the gradient."""
+    return f"{owner}.rule changes g, the gradient, which others may look at: compute with a new name instead"
+
+
 class NotElementwiseError(TypeError):
     """What a rule does that is not elementwise, or changes nothing, in a sentence."""
 
@@ -151,9 +156,7 @@ class Rule:
         if not isinstance(target, Noted):
             raise NotElementwiseError(f"{self.owner}.rule writes into an array that is none of its vectors")
         if target._name == "g":
-            raise NotElementwiseError(
-                f"{self.owner}.rule changes g, the gradient, which others may look at: compute with a new name instead"
-            )
+            raise NotElementwiseError(changes_g(self.owner))
         if target._name is not None:
             self.written.add(target._name)
         else:

@@ -97,13 +97,12 @@ def by_name(owner: str, names: Iterable[str], positional: tuple[Any, ...], named
     return {**placed, **named}
 
 
-def describe(kind: type, base: type, vectors: tuple[str, ...], common: Mapping[str, Any], first: str) -> None:
+def describe(kind: type, base: type, common: Mapping[str, Any], first: str) -> None:
     """Give a class the signature of its rule, and a class of the library its module's page as its help.
 
     Args:
         kind: the class.
         base: where the constructor comes from that takes what the rule names.
-        vectors: what the rule takes before the `*`.
         common: hyperparameters that every rule has, with their defaults.
         first: the name of what the constructor takes first.
     """

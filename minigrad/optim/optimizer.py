@@ -146,7 +146,7 @@ class Optimizer:
     def __init_subclass__(cls, **options: Any) -> None:
         """Let the class show its page as its help, and the rule's hyperparameters as its signature."""
         super().__init_subclass__(**options)
-        describe(cls, Optimizer, ("theta", "g", *cls.state), COMMON, "params")
+        describe(cls, Optimizer, COMMON, "params")
 
     def __init__(self, params: Iterable[Any], *positional: Any, **hyperparameters: Any) -> None:
         name = type(self).__name__
@@ -183,10 +183,8 @@ class Optimizer:
         self._used: dict[int, tuple[list[Any], dict[str, Any]]] = {}  # what `_given` found, by the id of the group
         self._followers: tuple[str, ...] = ()
         self._evaluating = False  # whether averaged weights stand in place of the trained ones
-        groups = self._groups(params)
-        self._check_params([p for group in groups for p in group["params"]])
         self.state_vectors = {}
-        self.param_groups = groups
+        self.param_groups = self._groups(params)
         self._lay()
 
     # The groups.
@@ -250,7 +248,6 @@ class Optimizer:
             ValueError, TypeError: as the constructor, for the whole of the groups; nothing is changed then.
         """
         (group,) = self._groups([param_group])
-        self._check_params([p for one in [*self.param_groups, group] for p in one["params"]])
         self.param_groups.append(group)
         try:
             self._lay()
@@ -395,8 +392,9 @@ class Optimizer:
         if cut is None:
             if len(self._cuts) >= 256:  # parameters that come and go in ever new patterns
                 self._cuts.clear()
+            vectors = self._given_vectors()
             bounds = itertools.pairwise([*range(start, stop, self._slice), stop])
-            cut = self._cuts[start, stop] = [tuple(v[a:b] for v in self._given_vectors()) for a, b in bounds]
+            cut = self._cuts[start, stop] = [tuple(v[a:b] for v in vectors) for a, b in bounds]
         return cut
 
     def _given_vectors(self) -> tuple[Array, ...]:
@@ -412,23 +410,24 @@ class Optimizer:
             for start, stop, t in runs:
                 for piece in self._cut(start, stop):
                     yield t, piece
-        elif self.scope == "parameter":
+            return
+        vectors = self._given_vectors()
+        if self.scope == "parameter":
             for start, stop, t in runs:
-                yield t, tuple(v[start:stop].reshape(self._shapes[start]) for v in self._given_vectors())
+                yield t, tuple(v[start:stop].reshape(self._shapes[start]) for v in vectors)
         elif len(runs) == 1:
             start, stop, _ = runs[0]
-            yield self.t, tuple(v[start:stop] for v in self._given_vectors())
-        elif runs:
+            yield self.t, tuple(v[start:stop] for v in vectors)
+        elif runs:  # stretches that do not touch, or are at other steps, are joined, and what came of it is taken apart
             xp = backend.get_array_module(self.theta)
-            joined = tuple(xp.concatenate([v[a:b] for a, b, _ in runs]) for v in self._given_vectors())
+            joined = tuple(xp.concatenate([v[a:b] for a, b, _ in runs]) for v in vectors)
             yield self.t, joined
             first = 0
             for start, stop, _ in runs:
-                for vector, changed in zip(
-                    (self.theta, *self.state_vectors.values()), (joined[0], *joined[2:]), strict=True
-                ):
-                    vector[start:stop] = changed[first : first + stop - start]
-                first += stop - start
+                last = first + stop - start
+                for vector, changed in zip((vectors[0], *vectors[2:]), (joined[0], *joined[2:]), strict=True):
+                    vector[start:stop] = changed[first:last]
+                first = last
 
     # Using it.
 
@@ -508,7 +507,7 @@ class Optimizer:
     def _runs(self, first: int, last: int, complete: bool) -> Iterator[tuple[int, int, int]]:
         """Stretches (start, stop, t) of the vectors: neighbours that have gradients and are at the same step.
 
-        With the scope "parameter" each parameter is one by itself, and with "all" neighbours need not be at one step.
+        With the scope "parameter" each parameter is one by itself, and an empty one is none.
         """
         run: tuple[int, int, int] | None = None
         for i in range(first, last):
@@ -543,10 +542,7 @@ class Optimizer:
         except ValueError as error:
             if "read-only" not in str(error):
                 raise
-            raise TypeError(
-                f"{type(self).__name__}.rule changes g, the gradient, which others may look at: "
-                "compute with a new name instead"
-            ) from error
+            raise TypeError(formula.changes_g(type(self).__name__)) from error
         finally:
             self._in_force = None
 

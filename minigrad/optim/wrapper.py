@@ -148,7 +148,7 @@ class Wrapper(Outer):
     def __init_subclass__(cls, **options: Any) -> None:
         """See `Optimizer.__init_subclass__`."""
         super().__init_subclass__(**options)
-        describe(cls, Wrapper, ("theta", *cls.state), {}, "base_optimizer")
+        describe(cls, Wrapper, {}, "base_optimizer")
 
     def __init__(self, base_optimizer: Optimizer, *positional: Any, **hyperparameters: Any) -> None:
         name = type(self).__name__
