@@ -16,8 +16,9 @@ PyTorch: the same as here (``Adam(amsgrad=True)``). Keeps m, v and v_max, three 
 
 When to use it: where Adam's loss rises again late in a long training. It seldom does better than Adam otherwise, and
 one huge gradient makes all later steps small. Usual rates: 1e-4 to 1e-2, as Adam.
-To see it: ``python -m benchmarks surfaces --optimizers adam,amsgrad``. Tested against the paper and PyTorch in
-tests/test_rules.py and tests/test_references.py.
+To see it: ``python -m benchmarks surfaces --optimizers adam,amsgrad``. Tested against a second transcription in
+tests/test_rules.py and against PyTorch in tests/test_rules_beyond.py; the transcription itself in
+tests/test_references_others.py.
 """
 
 from __future__ import annotations

@@ -13,7 +13,9 @@ and what the inner optimizer keeps.
 
 When to use it: nearly always, if the rate does not fall to 0 at the end. A decay of 0.999 averages the last thousand
 steps or so: with fewer in all it lags behind. Call ``optimizer.eval()`` before testing and ``train()`` after it.
-To see it: ``python -m benchmarks mnist --optimizers adam,ema``. Tested against a transcription in tests/test_rules.py.
+Usual rates: those of the inner optimizer.
+To see it: ``python -m benchmarks mnist --optimizers adam,ema``. Tested against a second transcription and PyTorch in
+tests/test_rules_beyond.py; the transcription itself in tests/test_references_others.py.
 """
 
 from __future__ import annotations

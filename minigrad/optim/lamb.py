@@ -14,8 +14,8 @@ PyTorch: has none; optax has the same. Keeps m and v, two numbers per parameter.
 When to use it: with batches of thousands. |.| is taken over each parameter tensor, so this rule works on parameters in
 their own shape. A tensor that starts at 0, as biases do, moves by lr times u, as with Adam, until it is something.
 Usual rates: 1e-3 to 1e-2.
-To see it: ``python -m benchmarks mnist --optimizers adam,lamb``. Tested against the paper and optax in
-tests/test_rules.py and tests/test_references.py.
+To see it: ``python -m benchmarks mnist --optimizers adam,lamb``. Tested against a second transcription and
+optax in tests/test_rules_beyond.py; the transcription itself in tests/test_references_others.py.
 """
 
 from __future__ import annotations

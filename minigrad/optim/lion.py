@@ -14,8 +14,9 @@ PyTorch: has none; optax has the same. Keeps m, one number per parameter, half o
 When to use it: where memory is short, with large batches. As all steps are of one size, it needs a rate 3 to 10 times
 below Adam's, a weight decay as many times above, and a rate that falls, or it goes on swinging around the minimum.
 Usual rates: 1e-5 to 1e-3.
-To see it: ``python -m benchmarks surfaces --optimizers adam,lion``. Tested against the paper and optax in
-tests/test_rules.py and tests/test_references.py.
+To see it: ``python -m benchmarks surfaces --optimizers adam,lion``. Tested against a second transcription in
+tests/test_rules.py and against optax in tests/test_rules_beyond.py; the transcription itself in
+tests/test_references_others.py.
 """
 
 from __future__ import annotations

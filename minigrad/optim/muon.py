@@ -18,8 +18,8 @@ PyTorch: the same (``torch.optim.Muon``), but it orthogonalizes in bfloat16. Kee
 When to use it: for the matrices of hidden layers, where it is among the fastest known; biases, embeddings and often the
 last layer are left to AdamW (see `Combined`). It refuses what is no matrix. A step costs matrix products: much for a
 small net. Usual rates: 1e-3 to 5e-2.
-To see it: ``python -m benchmarks mnist --optimizers adam,muon``. Tested against a transcription and PyTorch in
-tests/test_rules.py and tests/test_references.py.
+To see it: ``python -m benchmarks mnist --optimizers adam,muon``. Tested against a second transcription and
+PyTorch in tests/test_rules_beyond.py; the transcription itself in tests/test_references_others.py.
 """
 
 from __future__ import annotations

@@ -17,8 +17,9 @@ depends on t alone.
 
 When to use it: in place of Adam, where the first hundreds of steps matter; later the two are nearly one. As with Adam,
 too high a rate makes the loss swing. Usual rates: 1e-4 to 1e-2.
-To see it: ``python -m benchmarks surfaces --optimizers adam,nadam``. Tested against the paper and PyTorch in
-tests/test_rules.py and tests/test_references.py.
+To see it: ``python -m benchmarks surfaces --optimizers adam,nadam``. Tested against a second transcription in
+tests/test_rules.py and against PyTorch in tests/test_rules_beyond.py; the transcription itself in
+tests/test_references_others.py.
 """
 
 from __future__ import annotations

@@ -13,8 +13,9 @@ PyTorch: has none. Keeps nothing but what the inner optimizer keeps, and takes t
 given a closure that computes the loss and its gradients.
 
 When to use it: where the training loss is near 0 and the test accuracy is what matters; every step costs twice as much.
-Too large a rho does not train at all. Usual values: 0.01 to 0.1, with the rates of the inner optimizer.
-To see it: ``python -m benchmarks mnist --optimizers sgd,sam``. Tested against a transcription in tests/test_rules.py.
+Too large a rho does not train at all. Usual rates: those of the inner optimizer, with rho from 0.01 to 0.1.
+To see it: ``python -m benchmarks mnist --optimizers sgd,sam``. Tested against optax in tests/test_rules_beyond.py; a
+second transcription, likewise, in tests/test_references_others.py.
 """
 
 from __future__ import annotations

@@ -16,8 +16,9 @@ PyTorch: has none; the authors' package schedulefree has the same. Keeps z and v
 
 When to use it: when one does not know how long the training will be. ``optimizer.eval()`` before testing and saving the
 model, ``train()`` after it, or one tests y. Usual rates: 1e-3 to 1e-2, somewhat above AdamW's, with a short warm-up.
-To see it: ``python -m benchmarks mnist --optimizers adamw,schedulefree``. Tested against the paper and the package in
-tests/test_rules.py and tests/test_references.py.
+To see it: ``python -m benchmarks mnist --optimizers adamw,schedulefree``. Tested against a second transcription in
+tests/test_rules.py and against the package in tests/test_rules_beyond.py; the transcription itself in
+tests/test_references_others.py.
 """
 
 from __future__ import annotations
