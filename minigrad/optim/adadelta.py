@@ -12,6 +12,12 @@ different from 0: it is about sqrt(eps / (1 - rho)), a few thousandths, and the 
 Paper: M. D. Zeiler, "ADADELTA: an adaptive learning rate method", 2012, algorithm 1 (E[g^2] is v, E[dx^2] is u).
 eps stands inside the roots. The paper has no rate; u averages the steps without it.
 PyTorch: the same. Keeps v and u, two numbers per parameter.
+
+When to use it: where no rate is to be tuned. It starts slowly, and how slowly is up to eps, which may then need tuning
+in place of the rate. At a rate that suits Adam, as 1e-3, it hardly moves. Usual rates: 1, which is the paper's rule;
+less if the loss swings.
+To see it: ``python -m benchmarks surfaces --optimizers adagrad,adadelta``. Tested against a second transcription and
+PyTorch in tests/test_rules.py; the transcription itself in tests/test_references.py.
 """
 
 from __future__ import annotations

@@ -1,11 +1,13 @@
 """RAdam: Adam that waits until it can trust its denominator.
 
-After few steps v averages few squares, and a step divided by its root may be anything. RAdam reckons how many
-squares v is worth, rho; as long as that is too few to have a variance it does not divide at all (the step is
-momentum's, lr m_hat), and then it scales the step by r, which starts small and rises to 1: a warm-up with
-nothing to choose.
+m is a running average of the gradient, v one of its square. After few steps v averages few squares, and a step divided
+by its root may have any length. RAdam computes over how many squares v averages in effect, rho. While these are too few
+it does not divide: the step is lr m_hat, where m_hat is m corrected for its start at 0. Then it divides, and multiplies
+the step by r, which starts small and rises to 1: a warm-up with nothing to choose.
 
-    m, v, m_hat as in Adam
+    m      <- beta1 m + (1 - beta1) g
+    v      <- beta2 v + (1 - beta2) g**2
+    m_hat   = m / (1 - beta1**t)
     rho_inf = 2 / (1 - beta2) - 1
     rho     = rho_inf - 2 t beta2**t / (1 - beta2**t)
     if rho > 5:
@@ -19,6 +21,13 @@ Paper: L. Liu et al., "On the variance of the adaptive learning rate and beyond"
 The paper divides once rho > 4, at step 5 for beta2 = 0.999, and has no eps.
 PyTorch: the same as here: it divides once rho > 5, at step 6, and eps joins sqrt(v) before the correction.
 Keeps m and v, two numbers per parameter.
+
+When to use it: in place of Adam with a warm-up of the rate. The first five steps (for beta2 = 0.999) are lr times an
+average gradient: where gradients are large, these steps are too long unless the rate is far below Adam's. r rises
+slowly, to 0.65 at step 1000, so a short training ends before full steps are taken. Usual rates: 1e-4 to 1e-2.
+To see it: ``python -m benchmarks surfaces --optimizers adam,radam`` and ``python -m benchmarks explain warm-up``.
+Tested against a second transcription and PyTorch in tests/test_rules.py; the transcription itself in
+tests/test_references.py.
 """
 
 from __future__ import annotations
