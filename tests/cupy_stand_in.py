@@ -21,6 +21,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import kernel_tools
 import numpy
 
 SCALARS = (bool, int, float, complex, numpy.generic)
@@ -639,6 +640,31 @@ def expand_dims(a: ndarray, axis: Any) -> ndarray:
     return a._view(numpy.expand_dims(a._a, axis))
 
 
+class ElementwiseKernel:
+    """A kernel that is compiled by the C++ compiler, as a loop; the same body, with the same rounding."""
+
+    def __init__(
+        self, in_params: str, out_params: str, operation: str, name: str = "kernel", *, options: tuple[str, ...] = ()
+    ) -> None:
+        assert "--fmad=false" in options, "a product and a sum would be rounded once"
+        self.name = name
+        self.given = [pair.split() for pair in in_params.split(", ")] if in_params else []
+        self.changed = [pair.split() for pair in out_params.split(", ")]
+        self.run = kernel_tools.cpp_loop(self.given, self.changed, operation)
+
+    def __call__(self, *args: Any) -> Any:
+        arrays = []
+        for (kind, name), value in zip((*self.given, *self.changed), args, strict=True):
+            if isinstance(value, ndarray):
+                if value.dtype != kind or not value._a.flags.c_contiguous:
+                    raise TypeError(f"{self.name}: {name} must be a contiguous array of {kind}, not of {value.dtype}")
+            elif not isinstance(value, SCALARS) or [kind, name] in self.changed:
+                raise TypeError(f"Unsupported type {type(value)}")
+            arrays.append(_operand(value))
+        _launch(self.name)
+        self.run(*arrays)
+
+
 class Device:
     def __init__(self, device: int | None = None) -> None:
         self.id = 0 if device is None else int(device)
@@ -670,6 +696,7 @@ def _module() -> types.ModuleType:
     made.__dict__.update(
         ndarray=ndarray,
         ufunc=ufunc,
+        ElementwiseKernel=ElementwiseKernel,
         cuda=types.SimpleNamespace(Device=Device, get_current_stream=Stream, runtime=runtime),
         __version__="0",
     )

@@ -306,10 +306,10 @@ KERNELS = ("RawKernel", "RawModule", "ElementwiseKernel", "ReductionKernel", "ra
 
 
 def test_no_kernel_source_goes_uncompiled() -> None:
-    """There is no CUDA source in the project. Who adds some adds a test that compiles it with NVRTC for sm_90."""
+    """All CUDA source is that of noted formulas, and test_compiled.py compiles it with NVRTC for sm_90."""
     assert {
-        f"{path}: {node.attr}"
+        f"{path.name}: {node.attr}"
         for path, tree in sources().items()
         for node in ast.walk(tree)
         if isinstance(node, ast.Attribute) and node.attr in KERNELS
-    } == set()
+    } == {"compiled.py: ElementwiseKernel"}

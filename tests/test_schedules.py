@@ -144,10 +144,10 @@ def take(run: Any, params: list[mg.Tensor], steps: int = 1) -> list[float]:
 
 
 class Watching(optim.Optimizer):
-    """SGD that notes the rate in force while it works."""
+    """SGD that notes the rate in force while it works (from when `seen` is there: the first run is only a check)."""
 
     def rule(self, theta: Any, g: Any, *, lr: float) -> None:
-        if isinstance(theta, np.ndarray):  # not when the rule is only noted
+        if self.t:  # not when the rule is checked, before the first step
             self.seen.append((self.lr, lr, self.param_groups[0]["lr"]))
         theta -= lr * g
 

@@ -15,8 +15,7 @@ from optimizer_tools import flat, parameters, split
 
 import minigrad as mg
 from minigrad import nn, optim
-from minigrad.optim import Combined, Optimizer, Wrapper, running_product
-from minigrad.optim import optimizer as base
+from minigrad.optim import Combined, Optimizer, Wrapper, program, running_product
 
 SHAPES = [(3, 4), (4,), (), (0,), (5, 2)]
 SIZE = 27
@@ -69,7 +68,7 @@ class LARS(Optimizer):
 
 @pytest.mark.parametrize("slice_bytes", [8, 24, 128_000])
 def test_clipping_by_the_norm_of_g(slice_bytes: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(base, "SLICE_BYTES", slice_bytes)
+    monkeypatch.setattr(program, "SLICE_BYTES", slice_bytes)
     params, theta = start()
 
     def update(parts: list[np.ndarray], gs: list[np.ndarray], t: int) -> None:
@@ -83,7 +82,7 @@ def test_clipping_by_the_norm_of_g(slice_bytes: int, monkeypatch: pytest.MonkeyP
 
 @pytest.mark.parametrize("slice_bytes", [8, 24, 128_000])
 def test_lars(slice_bytes: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(base, "SLICE_BYTES", slice_bytes)
+    monkeypatch.setattr(program, "SLICE_BYTES", slice_bytes)
     params, theta = start()
     v = [np.zeros(shape) for shape in SHAPES]
 

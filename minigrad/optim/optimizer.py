@@ -31,14 +31,12 @@ from minigrad.optim.hyperparameters import (
     unknown,
     with_common,
 )
+from minigrad.optim.program import Elementwise, Stretch
 from minigrad.optim.vectors import Vectors, take_in
 from minigrad.tensor import Home, Memory, ShapeError, Tensor, enable_grad
 
 Rate = float | Callable[[int], float]
 """A learning rate: a number, or a function of the number of steps already taken (see `minigrad.optim.lr`)."""
-
-SLICE_BYTES = 128_000
-"""How much of each vector a rule is given at a time on a CPU: it and the temporaries then stay in the cache."""
 
 COMMON: dict[str, Any] = {"lr": 0.01, "weight_decay": 0.0}
 """What every rule has, with the values it has if the rule does not say otherwise."""
@@ -274,7 +272,8 @@ class Optimizer:
         try:
             if "lr" in given:
                 given = {**given, "lr": rate}
-            formula.check(type(self).__name__, self.rule, ("theta", "g", *self.state), given, "t" in self._wants)
+            notes = self._elementwise.notes
+            formula.check(notes.owner, self.rule, notes.names, given, "t" in self._wants, self.theta.dtype)
         finally:
             self._in_force = None
 
@@ -329,8 +328,8 @@ class Optimizer:
                     value = backend.to_device(before.state[name], where).astype(dtype, copy=False)
                     vector[home.start : end] = value.reshape(-1)
         self._left = kept
-        self._slice = max(1, SLICE_BYTES // dtype.itemsize) if where == backend.CPU else max(1, self.theta.size)
-        self._cuts: dict[tuple[int, int], list[tuple[Array, ...]]] = {}
+        self._stretches: dict[tuple[int, int], Stretch] = {}
+        self._elementwise = Elementwise(rule, ("theta", "g", *self.state))
 
     def _kept(self) -> dict[int, Kept]:
         """What is kept for each parameter, by its id: for those in the groups, and those that have left them."""
@@ -386,16 +385,14 @@ class Optimizer:
                 p._grad = home.g
         return self._vectors.g
 
-    def _cut(self, start: int, stop: int) -> list[tuple[Array, ...]]:
-        """theta, g and the state from `start` to `stop`, in slices."""
-        cut = self._cuts.get((start, stop))
-        if cut is None:
-            if len(self._cuts) >= 256:  # parameters that come and go in ever new patterns
-                self._cuts.clear()
-            vectors = self._given_vectors()
-            bounds = itertools.pairwise([*range(start, stop, self._slice), stop])
-            cut = self._cuts[start, stop] = [tuple(v[a:b] for v in vectors) for a, b in bounds]
-        return cut
+    def _stretch(self, start: int, stop: int) -> Stretch:
+        """theta, g and the state from `start` to `stop`."""
+        stretch = self._stretches.get((start, stop))
+        if stretch is None:
+            if len(self._stretches) >= 256:  # parameters that come and go in ever new patterns
+                self._stretches.clear()
+            stretch = self._stretches[start, stop] = Stretch(tuple(v[start:stop] for v in self._given_vectors()))
+        return stretch
 
     def _given_vectors(self) -> tuple[Array, ...]:
         """theta, g, which a rule cannot write to, and the state."""
@@ -405,12 +402,7 @@ class Optimizer:
         return (self.theta, g, *self.state_vectors.values())
 
     def _pieces(self, runs: list[tuple[int, int, int]]) -> Iterator[tuple[int, tuple[Array, ...]]]:
-        """What the rule is called with: (t, (theta, g, and the state)) for each call."""
-        if self.scope == "element":
-            for start, stop, t in runs:
-                for piece in self._cut(start, stop):
-                    yield t, piece
-            return
+        """What a rule that is not elementwise is called with: (t, (theta, g, and the state)) for each call."""
         vectors = self._given_vectors()
         if self.scope == "parameter":
             for start, stop, t in runs:
@@ -533,10 +525,17 @@ class Optimizer:
         if "lr" in given:
             given["lr"] = rate
         decay = 0 if "weight_decay" in self._wants else group["weight_decay"]
+        counts = "t" in self._wants
         self._in_force = (group, rate)
         try:
+            if self.scope == "element":
+                for start, stop, t in runs:
+                    if counts:
+                        given["t"] = t
+                    self._elementwise.apply(self.rule, self._stretch(start, stop), given, decay)
+                return
             for t, (theta, g, *state) in self._pieces(runs):
-                if "t" in self._wants:
+                if counts:
                     given["t"] = t
                 self.rule(theta, g + decay * theta if decay else g, *state, **given)
         except ValueError as error:
@@ -740,7 +739,19 @@ class Optimizer:
     def __getstate__(self) -> dict[str, Any]:
         """For pickle and deepcopy: the parameters and groups themselves, and what is kept for each parameter."""
         self.settle()
-        rebuilt = {"_vectors", "_homes", "_pairs", "_memories", "_shapes", "_ends", "_cuts", "theta", "_left", "_used"}
+        rebuilt = {
+            "_vectors",
+            "_homes",
+            "_pairs",
+            "_memories",
+            "_shapes",
+            "_ends",
+            "_stretches",
+            "theta",
+            "_left",
+            "_used",
+        }
+        rebuilt |= {"_elementwise"}
         return {name: value for name, value in self.__dict__.items() if name not in rebuilt}
 
     def __setstate__(self, state: dict[str, Any]) -> None:

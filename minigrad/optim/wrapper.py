@@ -25,6 +25,7 @@ from minigrad.optim.optimizer import (
     count_in,
     vector_in,
 )
+from minigrad.optim.program import Elementwise, Stretch
 from minigrad.tensor import Tensor
 
 
@@ -163,6 +164,7 @@ class Wrapper(Outer):
                 raise TypeError(unknown(name, given, own))
         self._own = {n: checked(name, n, value, self.ranges) for n, value in {**own, **hyperparameters}.items()}
         self._in_force = None
+        self._prepare()
         if type(self).rule is not Wrapper.rule:
             wanted = {n: value for n, value in self._own.items() if n in self._wants}
             formula.check(name, self.rule, ("theta", *self.state), wanted, "t" in self._wants)
@@ -186,8 +188,33 @@ class Wrapper(Outer):
             for start, stop, t in part.stepped:
                 if "t" in self._wants:
                     given["t"] = t
-                self.rule(part.theta[start:stop], *(vector[start:stop] for vector in kept.values()), **given)
+                self._apply_to(part, kept, start, stop, given)
         return loss
+
+    def _prepare(self) -> None:
+        self._elementwise = Elementwise(type(self).__name__, ("theta", *self.state))
+        self._prepared: dict[tuple[int, int, int], tuple[tuple[Array, ...], Stretch]] = {}
+
+    def _apply_to(self, part: Optimizer, kept: dict[str, Array], start: int, stop: int, given: dict[str, Any]) -> None:
+        """The rule, on what a step of the optimizer inside has changed."""
+        vectors = (part.theta, *kept.values())
+        held = self._prepared.get((id(part), start, stop))
+        if held is None or any(one is not other for one, other in zip(held[0], vectors, strict=True)):
+            if len(self._prepared) >= 256:
+                self._prepared.clear()
+            held = vectors, Stretch(tuple(vector[start:stop] for vector in vectors))
+            self._prepared[id(part), start, stop] = held
+        self._elementwise.apply(self.rule, held[1], given)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """For pickle and deepcopy: without what is prepared for the present vectors."""
+        return {name: v for name, v in super().__getstate__().items() if name not in ("_elementwise", "_prepared")}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        self.__dict__.pop("_ready")
+        self._prepare()
+        self._ready = True
 
     def _kept_by_part(self) -> Iterator[tuple[Optimizer, dict[str, Array]]]:
         for part, aliases in zip(self.parts(), self._aliases, strict=True):
