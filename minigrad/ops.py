@@ -658,10 +658,35 @@ def nll(log_p: Array, labels: Array) -> Array:
     return -log_p[get_array_module(log_p).arange(len(labels)), labels]
 
 
-@operation(lambda g, _y, _log_p, labels: _put_in_rows(g * (-1 / len(labels)), _log_p.shape, labels))
-def mean_nll(log_p: Array, labels: Array) -> Array:
-    """The mean of `nll` over the rows: the same in one operation, since every training step takes it."""
+@operation(lambda g, _y, _a, labels, log_p: _softmax_less_one_hot(_a, g * (1 / len(labels)), labels, log_p))
+def mean_cross_entropy(a: Array, labels: Array, log_p: Array) -> Array:
+    """The mean over the rows of -log_p[i, labels[i]], where log_p is log_softmax(a): (N, C), with labels (N,).
+
+    The same as `_log_softmax`, `nll` and a mean, in one operation, since every training step takes it. Whoever calls
+    it computes log_p, an array, since the gradient needs it again.
+    """
     return backend.sums(log_p[get_array_module(log_p).arange(len(labels)), labels], 0) * (-1 / len(labels))
+
+
+def _softmax_less_one_hot(a: Any, scale: Any, labels: Array, log_p: Array) -> Any:
+    """(softmax(a) - one-hot(labels)) * scale, the gradient of cross entropy."""
+    return _less_at(_softmax_known(a, log_p) * scale, scale, labels)
+
+
+@operation(lambda g, y, _a, log_p: y * (g - sum(g * y, 1, True)))
+def _softmax_known(a: Array, log_p: Array) -> Array:
+    """softmax(a) along axis 1, where its logarithm is known already."""
+    return numpy.exp(log_p)
+
+
+@operation(
+    lambda g, _y, _a, _b, labels: g,
+    lambda g, _y, _a, _b, labels: sum(nll(g, labels)),
+)
+def _less_at(a: Array, b: Array, labels: Array) -> Array:
+    """`a`, less the number b in each row i at column labels[i]."""
+    xp = get_array_module(a)
+    return xp.where(labels[:, None] == xp.arange(a.shape[1]), a - b, a)
 
 
 @operation(lambda g, _y, _a, shape, labels: -nll(g, labels))

@@ -316,6 +316,20 @@ def losses(log_p: np.ndarray, labels: np.ndarray) -> np.ndarray:
     return -np.array([row[label] for row, label in zip(log_p, labels, strict=True)]).reshape(len(labels))
 
 
+def logarithm(x: Any) -> np.ndarray:
+    """log_softmax of a tensor's array, or of an array."""
+    return ops._log_softmax(ops._array(x), 1)
+
+
+@st.composite
+def subtracted(draw: st.DrawFn) -> Case:
+    rng, n, classes = draw(randoms), draw(st.integers(1, 4)), draw(st.integers(1, 4))
+    labels = rng.integers(0, classes, n)
+    one_hot = np.eye(classes)[labels]
+    arrays = normal(rng, (n, classes)), normal(rng, ())
+    return Case(lambda a, b: ops._less_at(a, b, labels), arrays, lambda a, b: a - b * one_hot)
+
+
 REDUCED: dict[str, Function] = {"mean": np.mean, "sum": np.sum, "none": lambda x: x}
 
 
@@ -416,7 +430,15 @@ OPERATIONS: dict[str, Cases] = {
     "log_softmax": along_axis(ops.log_softmax, lambda x, dim: np.log(softmax(x, dim))),
     "matmul": product(),
     "nll": classified(ops.nll, losses),
-    "mean_nll": classified(ops.mean_nll, lambda x, labels: losses(x, labels).mean(), least=1),
+    "mean_cross_entropy": classified(
+        lambda x, labels: ops.mean_cross_entropy(x, labels, logarithm(x)),
+        lambda x, labels: losses(np.log(softmax(x, 1)), labels).mean(),
+        least=1,
+    ),
+    "softmax_known": classified(
+        lambda x, labels: ops._softmax_known(x, logarithm(x)), lambda x, labels: softmax(x, 1), least=1
+    ),
+    "less_at": subtracted(),
     "put_in_rows": put(),
     "linear": layer(),
 }

@@ -46,14 +46,14 @@ def cross_entropy(input: Tensor, target: Any, reduction: str = "mean") -> Tensor
         )
     if xp is numpy:
         _check_labels(labels, input.shape[1])
-        log_p = ops._log_softmax(input, 1)
-    else:
-        log_p = ops._log_softmax(input, 1) * _one_or_nan(labels, input)
     if reduction == "mean":
         if not len(labels):
             raise ShapeError("cross_entropy: no rows to take the mean of")
-        return ops.mean_nll(log_p, labels)
-    return _reduced("cross_entropy", ops.nll(log_p, labels), reduction)
+        log_p = ops._log_softmax(input.data, 1)
+        return ops.mean_cross_entropy(input, labels, log_p if xp is numpy else log_p * _one_or_nan(labels, input))
+    log_p = ops._log_softmax(input, 1)
+    losses = ops.nll(log_p if xp is numpy else log_p * _one_or_nan(labels, input), labels)
+    return _reduced("cross_entropy", losses, reduction)
 
 
 def _input(name: str, given: Any) -> Tensor:

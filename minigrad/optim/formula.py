@@ -425,6 +425,8 @@ def check(
             raise
         except Exception:  # an error of the rule's own: it comes when the rule is really run
             continue
+        finally:
+            notes.vectors, notes.results = [], []  # they refer to the notes
         if returned is not None:
             raise NotElementwiseError(
                 f"{owner}.rule returns something: it must change theta in place, as theta -= ... or theta[:] = ..., "

@@ -21,7 +21,7 @@ from minigrad.backend import Array
 from minigrad.optim import compiled
 from minigrad.optim.formula import NEW, UFUNCS, Entry, Notes
 
-SLICE_BYTES = 64_000
+SLICE_BYTES = 128_000
 """How much of each vector NumPy is given at a time on a CPU: it and the temporaries then stay in the cache."""
 
 BOOL = numpy.dtype(bool)
@@ -136,50 +136,38 @@ class Buffered:
     def __init__(self, program: Program, stretch: Stretch) -> None:
         self.cells: list[tuple[int, Array]] = []  # the number k and an array that holds it
         self.calls: list[tuple[Callable[..., Any], tuple[Array, ...]]] = []
-        pieces = stretch.pieces()
         places = _places(program)
-        scratch = stretch.scratch
-        cut: dict[tuple[Any, int], Array] = {}  # the temporaries as long as a slice
-        longest = max((len(piece[0]) for piece in pieces), default=0)
+        pieces = stretch.pieces()
         cells: dict[tuple[int, Any], Array] = {}
+        for statement in program.statements:
+            for operand, kind in zip(statement.operands, statement.types, strict=True):
+                if operand < 0:
+                    cells[operand, kind] = cell = numpy.empty((), kind)
+                    self.cells.append((~operand, cell))
         for piece in pieces:
-            size = len(piece[0])
-
-            def array_of(slot: int, piece: tuple[Array, ...] = piece, size: int = size) -> Array:
-                if slot < program.count:
-                    return piece[slot]
-                key = places[slot]
-                if isinstance(key, int):
-                    return array_of(key)
-                if key not in scratch:
-                    scratch[key] = numpy.empty(longest, key[0])
-                if (key, size) not in cut:
-                    cut[key, size] = scratch[key][:size]
-                return cut[key, size]
-
+            arrays = dict(enumerate(piece))
+            for slot, place in places.items():
+                arrays[slot] = arrays[place] if isinstance(place, int) else stretch.temporary(place, len(piece[0]))
             for statement in program.statements:
-                inputs = []
-                for operand, kind in zip(statement.operands, statement.types, strict=True):
-                    if operand >= 0:
-                        inputs.append(array_of(operand))
-                    elif (operand, kind) in cells:
-                        inputs.append(cells[operand, kind])
-                    else:
-                        cells[operand, kind] = cell = numpy.empty((), kind)
-                        self.cells.append((~operand, cell))
-                        inputs.append(cell)
-                out = array_of(statement.target)
-                if statement.name == "copy":
-                    if out is not inputs[0]:
-                        self.calls.append((numpy.copyto, (out, *inputs)))
-                elif statement.name == "where":
-                    condition, one, other = inputs
-                    self.calls.append((numpy.copyto, (out, other)))
-                    self.calls.append((functools.partial(numpy.copyto, where=condition), (out, one)))
-                elif statement.name in ("maximum", "minimum"):  # which take no third argument by place
-                    self.calls.append((functools.partial(UFUNCS[statement.name], out=out), tuple(inputs)))
-                else:
-                    self.calls.append((UFUNCS[statement.name], (*inputs, out)))
+                inputs = [
+                    arrays[operand] if operand >= 0 else cells[operand, kind]
+                    for operand, kind in zip(statement.operands, statement.types, strict=True)
+                ]
+                self._call(statement.name, inputs, arrays[statement.target])
+
+    def _call(self, name: str, inputs: list[Array], out: Array) -> None:
+        """Note what is to be called for one operation on one slice."""
+        if name == "copy":
+            if out is not inputs[0]:
+                self.calls.append((numpy.copyto, (out, *inputs)))
+        elif name == "where":
+            condition, one, other = inputs
+            self.calls.append((numpy.copyto, (out, other)))
+            self.calls.append((functools.partial(numpy.copyto, where=condition), (out, one)))
+        elif name in ("maximum", "minimum"):  # which take no third argument by place
+            self.calls.append((functools.partial(UFUNCS[name], out=out), tuple(inputs)))
+        else:
+            self.calls.append((UFUNCS[name], (*inputs, out)))
 
     def run(self, numbers: list[Any]) -> None:
         """Compute, with these numbers."""
@@ -245,7 +233,7 @@ class Stretch:
         self.vectors = vectors
         self.dtype = vectors[0].dtype
         self.on_cpu = isinstance(vectors[0], numpy.ndarray)
-        self.scratch: dict[tuple[Any, int], Array] = {}  # the temporaries of all programs
+        self._temporaries: dict[Any, Array] = {}  # of all programs, by dtype and number, and cut to a length
         self._buffered: dict[Program, Buffered] = {}
 
     def pieces(self) -> list[tuple[Array, ...]]:
@@ -254,6 +242,15 @@ class Stretch:
         slice_ = max(1, SLICE_BYTES // self.dtype.itemsize) if self.on_cpu else max(1, size)
         bounds = itertools.pairwise([*range(0, size, slice_), size])
         return [tuple(v[a:b] for v in self.vectors) for a, b in bounds]
+
+    def temporary(self, key: tuple[Any, int], size: int) -> Array:
+        """A temporary vector of that size: the same memory at each call, and in each slice."""
+        found = self._temporaries.get((key, size))
+        if found is None:
+            longest = len(self.pieces()[0][0])
+            whole = self._temporaries.setdefault(key, numpy.empty(longest, key[0]))
+            found = self._temporaries[key, size] = whole[:size]
+        return found
 
     def buffered(self, program: Program) -> Buffered:
         """The program, prepared for these vectors."""
