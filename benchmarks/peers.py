@@ -146,6 +146,10 @@ class Peer:
         """The modules it needs that are not installed."""
         return [name for name in cls.needs if find_spec(name) is None]
 
+    @classmethod
+    def prepare_process(cls) -> None:
+        """Set what is set for a whole process; called in one that is this peer's alone."""
+
     def training(self, way: str, rule: Rule, work: Work) -> Run:
         """Training steps: mini-batch gathered, gradients cleared, forward, loss, backward, update."""
         raise NotImplementedError(f"{self.name} is not timed training")
@@ -226,12 +230,19 @@ class Minigrad(Peer):
     """minigrad, through its public interface."""
 
     name = "minigrad"
-    needs = ("minigrad",)
+    needs: ClassVar[tuple[str, ...]] = ("minigrad",)
     install = "python -m pip install -e ."
     ways: ClassVar = {
         "": Way("minigrad", None, "TensorDataset.batch, zero_grad, model, criterion, backward, step"),
         "loader": Way("minigrad", ("sgd",), "a DataLoader that fetches whole batches", by_epoch=True, own_draws=True),
     }
+
+    @classmethod
+    def prepare_process(cls) -> None:
+        """Compile formulas at the first step, which is not timed."""
+        from minigrad.optim import compiled
+
+        compiled.COMPILED_AFTER = 0
 
     def training(self, way: str, rule: Rule, work: Work) -> Run:
         """The public interface and nothing else."""
@@ -293,6 +304,24 @@ class Minigrad(Peer):
 
         start = minigrad.tensor(np.full((4, 4), 0.5, np.float32), requires_grad=True)
         return _chain(minigrad, start, minigrad.tensor(np.eye(4, dtype=np.float32)), way, name)
+
+
+class MinigradUncompiled(Minigrad):
+    """minigrad as it is without the extra [fast]."""
+
+    name = "minigrad-numpy"
+    needs = ("minigrad", "numba")  # where there is no numba, the other one is this already
+    install = "python -m pip install numba"
+    ways: ClassVar = {
+        "": Way("minigrad, NumPy alone", None, "the same with MINIGRAD_COMPILE=0, as it is without numba"),
+    }
+
+    @classmethod
+    def prepare_process(cls) -> None:
+        """Compile nothing."""
+        from minigrad.optim import compiled
+
+        compiled.WANTED = False
 
 
 # PyTorch.
@@ -634,7 +663,9 @@ class Sklearn(Peer):
         return run
 
 
-PEERS: Mapping[str, type[Peer]] = {peer.name: peer for peer in (Floor, Minigrad, Torch, Jax, Autograd, Sklearn)}
+PEERS: Mapping[str, type[Peer]] = {
+    peer.name: peer for peer in (Floor, Minigrad, MinigradUncompiled, Torch, Jax, Autograd, Sklearn)
+}
 """All of them by name; the first two are always there."""
 
 

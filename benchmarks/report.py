@@ -171,6 +171,32 @@ def blas() -> str:
     return " ".join(str(found[key]) for key in ("name", "version") if key in found) or "unknown"
 
 
+KERNELS_CHOSEN_BY = (
+    "OPENBLAS_CORETYPE",
+    "BLIS_ARCH_TYPE",
+    "MKL_ENABLE_INSTRUCTIONS",
+    "MKL_DEBUG_CPU_TYPE",
+    "NPY_DISABLE_CPU_FEATURES",
+    "NPY_ENABLE_CPU_FEATURES",
+)
+"""Variables of the environment that make a library take other kernels than it would."""
+
+
+def kernels() -> str | None:
+    """The kernels that NumPy's BLAS has taken for this processor, as "SkylakeX"; None where it does not say."""
+    import threadpoolctl
+
+    for library in threadpoolctl.threadpool_info():
+        if library.get("user_api") == "blas" and "architecture" in library:
+            return str(library["architecture"])
+    return None
+
+
+def kernels_chosen() -> dict[str, str]:
+    """Those of `KERNELS_CHOSEN_BY` that are set: figures taken now are figures of that setting."""
+    return {name: os.environ[name] for name in KERNELS_CHOSEN_BY if name in os.environ}
+
+
 def _processor() -> str:
     """The processor's name, as Linux tells it, or as Python does elsewhere."""
     try:

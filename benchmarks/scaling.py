@@ -43,6 +43,7 @@ FLAT = 1.1
 COLORS = {
     ("floor", ""): style.BLACK,
     ("minigrad", ""): style.BLUE,
+    ("minigrad-numpy", ""): "#003F66",
     ("torch", ""): style.VERMILLION,
     ("torch", "fused"): style.ORANGE,
     ("jax", ""): style.GREEN,
@@ -105,7 +106,7 @@ def update_tasks(peers: Sequence[str], rule: Rule, threads: int, size: int) -> l
     arguments = {"rule": asdict(rule), "size": size}
     return [
         Task(peer, threads, "update", way, arguments)
-        for peer in _here(peers, "floor", "minigrad", "torch")
+        for peer in _here(peers, "floor", "minigrad", "minigrad-numpy", "torch")
         for way in (("", "fused") if peer == "torch" else ("",))
     ]
 

@@ -65,10 +65,12 @@ def main(argv: Sequence[str]) -> int:
     rounds, seconds = options.rounds or (3 if options.quick else 20), 0.012 if options.quick else 0.025
     peers = [name for name in PEERS if name in ("floor", "minigrad", *chosen) and not PEERS[name].missing()]
     results: Record = {
-        "environment": report.environment() | {"blas_threads": threads, "seed": options.seed},
+        "environment": report.environment()
+        | {"blas_threads": threads, "seed": options.seed, "kernels": report.kernels(), "set": report.kernels_chosen()},
         "settings": {"rounds": rounds, "seconds_of_a_round": seconds, "quick": options.quick},
         "not_installed": {name: PEERS[name].install for name in chosen if name not in peers},
     }
+    _print_kernels(results["environment"], out)
     with tempfile.TemporaryDirectory(prefix="minigrad-") as scratch:
         work = notebook(options.seed)
         work.save(Path(scratch))
@@ -82,6 +84,20 @@ def main(argv: Sequence[str]) -> int:
                 else:
                     results[part] = scaling.PARTS[part](place, peers, threads, options.quick, out)
     return _finish(results, folder, out)
+
+
+def _print_kernels(environment: Record, out: Console) -> None:
+    """On which processor, and with which kernels, the figures are measured."""
+    kernels = f", with its kernels for {environment['kernels']}" if environment["kernels"] else ""
+    out.print(f"{environment['device']}; {environment['blas']}{kernels}.", markup=False, soft_wrap=True)
+    for name, value in environment["set"].items():
+        out.print(
+            f"Note: {name}={value} is set in the environment, and may make a library take other kernels than it would "
+            "by itself. These are the figures of that setting; unset it to measure the library's own choice.",
+            style="yellow",
+            markup=False,
+            soft_wrap=True,
+        )
 
 
 def _finish(results: Record, folder: Path, out: Console) -> int:

@@ -355,6 +355,7 @@ class Bench:
 
     def __init__(self, peer: str, threads: int, folder: Path) -> None:
         self.peer = PEERS[peer](threads)
+        self.peer.prepare_process()
         self.folder = folder
         self.spec = ""
         self._work: Work | None = None

@@ -15,7 +15,6 @@ The compiled loop gives none of NumPy's warnings about overflow and the like.
 
 from __future__ import annotations
 
-import concurrent.futures
 import contextlib
 import functools
 import hashlib
@@ -23,7 +22,7 @@ import itertools
 import math
 import os
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -150,20 +149,31 @@ def _parts(
     )
 
 
+@contextlib.contextmanager
+def without() -> Iterator[None]:
+    """Compile nothing inside, and use nothing that is compiled."""
+    global WANTED
+    before, WANTED = WANTED, False
+    try:
+        yield
+    finally:
+        WANTED = before
+
+
 class Loop:
     """A program's loop or kernel, compiled when it is worth it."""
 
     def __init__(self, program: Program) -> None:
         self.program = program
         self._done = 0
-        self._wanted = WANTED and possible(program)
+        self._possible = possible(program)
         self._missing = False  # whether there is no numba
         self._loop: Callable[..., None] | None = None
         self._kernel: Callable[..., None] | None = None
 
     def run(self, vectors: Sequence[Array], numbers: Sequence[Any]) -> bool:
         """Apply the program to whole vectors, if it is compiled; otherwise return False, with nothing done."""
-        if not self._wanted:
+        if not (WANTED and self._possible):
             return False
         if not isinstance(vectors[0], numpy.ndarray):
             self._launch(vectors, numbers)
@@ -256,8 +266,10 @@ def threads() -> int:
 
 
 @functools.lru_cache(maxsize=1)
-def _pool(process: int, count: int) -> concurrent.futures.ThreadPoolExecutor:
+def _pool(process: int, count: int) -> Any:
     """Threads of this process (a forked one has none of its parent's)."""
+    import concurrent.futures
+
     return concurrent.futures.ThreadPoolExecutor(count, "minigrad")
 
 

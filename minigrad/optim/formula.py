@@ -381,8 +381,8 @@ ELEMENTWISE = {numpy.where, numpy.clip, numpy.nan_to_num, numpy.zeros_like, nump
 
 UFUNCS = {
     name: ufunc
-    for name in dir(numpy)
-    if isinstance(ufunc := getattr(numpy, name), numpy.ufunc) and ufunc.nout == 1 and ufunc.signature is None
+    for name, ufunc in vars(numpy).items()
+    if isinstance(ufunc, numpy.ufunc) and ufunc.nout == 1 and ufunc.signature is None
 }
 """NumPy's elementwise functions with one result, by name."""
 NAMES = {ufunc: ufunc.__name__ for ufunc in UFUNCS.values()}

@@ -405,7 +405,13 @@ def test_gigabytes_per_second():
 
 def test_updates_are_set_against_a_copy_and_both_of_pytorchs():
     tasks = scaling.update_tasks(list(PEERS), scaling.ADAM, 2, 1000)
-    assert [(t.peer, t.way) for t in tasks] == [("floor", ""), ("minigrad", ""), ("torch", ""), ("torch", "fused")]
+    assert [(t.peer, t.way) for t in tasks] == [
+        ("floor", ""),
+        ("minigrad", ""),
+        ("minigrad-numpy", ""),
+        ("torch", ""),
+        ("torch", "fused"),
+    ]
     assert [t.peer for t in scaling.update_tasks(["floor", "minigrad", "sklearn"], scaling.ADAM, 2, 1000)] == [
         "floor",
         "minigrad",
@@ -552,7 +558,10 @@ def test_a_library_that_cannot_be_imported_is_told_and_the_others_go_on(small, t
     ("arguments", "message"),
     [
         (["--part", "step,sleep"], "there is no part 'sleep': there are step, update, shape, ops, memory"),
-        (["--peers", "tensorflow"], "there is no peer 'tensorflow': there are floor, minigrad, torch, jax"),
+        (
+            ["--peers", "tensorflow"],
+            "there is no peer 'tensorflow': there are floor, minigrad, minigrad-numpy, torch, jax",
+        ),
         (["--threads", "0"], "--threads takes whole numbers from 1 on, as 1,2, not '0'"),
         (["--threads", "two"], "--threads takes whole numbers from 1 on, as 1,2, not 'two'"),
         (["--rounds", "0"], "must be a whole number from 1 on, not '0'"),
