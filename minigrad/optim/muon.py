@@ -10,7 +10,7 @@ decomposition is U S V^T. A few steps of a Newton-Schulz iteration, matrix produ
     theta <- theta - lr sqrt(max(1, rows / columns)) orthogonal(u)
 
     orthogonal(u): X <- u / max(|u|, 1e-7); ns_steps times: A = X X^T, X <- a X + (b A + c A A) X
-    with a, b, c = 3.4445, -4.7750, 2.0315
+    with a, b, c = 3.4445, -4.7750, 2.0315; numbers of X below 1e-30 count as 0
 
 Source: K. Jordan et al., "Muon: an optimizer for hidden layers in neural networks", 2024.
 PyTorch: the same (``torch.optim.Muon``), but it orthogonalizes in bfloat16. Keeps v, one number per parameter.
@@ -26,7 +26,7 @@ from __future__ import annotations
 
 import math
 
-from numpy import maximum, sqrt
+from numpy import maximum, sqrt, where
 
 from minigrad.backend import Array
 from minigrad.optim.hyperparameters import FRACTION, POSITIVE_INTEGER
@@ -73,6 +73,7 @@ def orthogonal(u: Array, steps: int) -> Array:
     a, b, c = 3.4445, -4.7750, 2.0315
     wide = u.T if u.shape[0] > u.shape[1] else u  # so that X X^T is the smaller product
     X = wide / maximum(sqrt((wide**2).sum()), 1e-7)
+    X = where(abs(X) < 1e-30, 0, X)  # v fades to numbers below 1e-38, which are very slow
     for _ in range(steps):
         A = X @ X.T
         X = a * X + (b * A + c * A @ A) @ X
