@@ -647,9 +647,13 @@ def log_softmax(a: Any, dim: int = -1) -> Any:
 
 @operation(lambda g, y, _a, dim=-1: g - exp(y) * sum(g, dim, True))
 def _log_softmax(a: Array, dim: int = -1) -> Array:
-    dim = _checked("log_softmax", a, dim)
-    shifted = a - backend.maxima(a, dim)
-    return shifted - numpy.log(backend.sums(numpy.exp(shifted), dim, True))
+    return _log_softmax_of(a, _checked("log_softmax", a, dim))
+
+
+def _log_softmax_of(a: Array, axis: int) -> Array:
+    """What `log_softmax` computes, for arrays and an axis that they have."""
+    shifted = a - backend.maxima(a, axis)
+    return shifted - numpy.log(backend.sums(numpy.exp(shifted), axis, True))
 
 
 @operation(lambda g, _y, _log_p, labels: _put_in_rows(-g, _log_p.shape, labels))
@@ -670,6 +674,11 @@ def mean_cross_entropy(a: Array, labels: Array, log_p: Array) -> Array:
 
 def _softmax_less_one_hot(a: Any, scale: Any, labels: Array, log_p: Array) -> Any:
     """(softmax(a) - one-hot(labels)) * scale, the gradient of cross entropy."""
+    if type(a) is numpy.ndarray:  # in place; on a GPU that would be more launches
+        result = numpy.exp(log_p)
+        result *= scale
+        result[numpy.arange(len(labels)), labels] -= scale
+        return result
     return _less_at(_softmax_known(a, log_p) * scale, scale, labels)
 
 

@@ -49,7 +49,7 @@ def cross_entropy(input: Tensor, target: Any, reduction: str = "mean") -> Tensor
     if reduction == "mean":
         if not len(labels):
             raise ShapeError("cross_entropy: no rows to take the mean of")
-        log_p = ops._log_softmax(input.data, 1)
+        log_p = ops._log_softmax_of(input.data, 1)
         return ops.mean_cross_entropy(input, labels, log_p if xp is numpy else log_p * _one_or_nan(labels, input))
     log_p = ops._log_softmax(input, 1)
     losses = ops.nll(log_p if xp is numpy else log_p * _one_or_nan(labels, input), labels)
