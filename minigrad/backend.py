@@ -305,6 +305,13 @@ def _zeros(shape: tuple[int, ...], dtype: Any) -> numpy.ndarray:
     return numpy.zeros(shape, dtype)
 
 
+def ones_like(a: Array) -> Array:
+    """An array of ones of the shape and dtype of `a`."""
+    if type(a) is numpy.ndarray and a.shape == ():  # a loss
+        return numpy.array(1, a.dtype)
+    return get_array_module(a).ones_like(a)
+
+
 def positive_part(a: Array) -> Array:
     """max(a, 0) elementwise: against a row of zeros it takes NumPy half the time of against the number 0."""
     return numpy.maximum(a, _zeros(a.shape[-1:], a.dtype) if type(a) is numpy.ndarray else 0)

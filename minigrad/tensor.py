@@ -683,7 +683,7 @@ def _backpropagate(
                 f"backward() starts at a scalar: this tensor has shape {root.shape}; "
                 "reduce it (to a loss) or pass the gradient to start from"
             )
-        gradient = backend.get_array_module(root.data).ones_like(root.data)
+        gradient = backend.ones_like(root.data)
     else:
         if not isinstance(gradient, Tensor):
             given = backend.is_array(gradient)

@@ -8,7 +8,7 @@ import numpy
 
 from minigrad import backend, ops, random
 from minigrad.ops import linear, log_softmax, relu, sigmoid, softmax, tanh
-from minigrad.tensor import ShapeError, Tensor, float32
+from minigrad.tensor import ShapeError, Tensor, float16, float32
 
 __all__ = ["cross_entropy", "dropout", "linear", "log_softmax", "mse_loss", "relu", "sigmoid", "softmax", "tanh"]
 
@@ -31,25 +31,26 @@ def cross_entropy(input: Tensor, target: Any, reduction: str = "mean") -> Tensor
         TypeError: logits that are not floating point; labels that are not integers, or on another device.
     """
     input, labels = _input("cross_entropy", input), _labels(target)
-    if ops._is_half(input):
-        return cross_entropy(input.to(float32), labels, reduction).to(input.dtype)
-    if input.ndim != 2 or labels.shape != input.shape[:1]:
+    a = input.data
+    if a.dtype == float16:
+        return cross_entropy(input.to(float32), labels, reduction).to(float16)
+    if a.ndim != 2 or labels.shape != a.shape[:1]:
         raise ShapeError(
-            f"cross_entropy: logits (N, C) and labels (N,) are wanted, not shapes {input.shape} and {labels.shape}"
+            f"cross_entropy: logits (N, C) and labels (N,) are wanted, not shapes {a.shape} and {labels.shape}"
         )
     if labels.dtype.kind not in "iu":
         raise TypeError(f"cross_entropy: labels must be integers, not {labels.dtype}")
     xp = backend.get_array_module(labels)
-    if xp is not backend.get_array_module(input.data):
+    if xp is not backend.get_array_module(a):
         raise TypeError(
             f"cross_entropy: logits on {input.device} and labels on {backend.device_of(labels)}: move one with .to()"
         )
     if xp is numpy:
-        _check_labels(labels, input.shape[1])
+        _check_labels(labels, a.shape[1])
     if reduction == "mean":
         if not len(labels):
             raise ShapeError("cross_entropy: no rows to take the mean of")
-        log_p = ops._log_softmax_of(input.data, 1)
+        log_p = ops._log_softmax_of(a, 1)
         return ops.mean_cross_entropy(input, labels, log_p if xp is numpy else log_p * _one_or_nan(labels, input))
     log_p = ops._log_softmax(input, 1)
     losses = ops.nll(log_p if xp is numpy else log_p * _one_or_nan(labels, input), labels)
@@ -75,7 +76,7 @@ def _check_labels(labels: Any, classes: int) -> None:
     if not labels.size:
         return
     unsigned, last = _unsigned(labels, classes)
-    if int(unsigned.max()) > last:
+    if numpy.maximum.reduce(unsigned, axis=None) > last:
         wrong = labels[unsigned > last]
         raise ValueError(f"cross_entropy: label {int(wrong[0])} is none of the {classes} classes 0 to {classes - 1}")
 
@@ -92,8 +93,16 @@ def _unsigned(labels: Any, classes: int) -> tuple[Any, int]:
 
     Signed bytes mean no class beyond 127 (read as unsigned, the negative ones begin there), and so on.
     """
-    bytes_, signed = labels.dtype.itemsize, labels.dtype.kind == "i"
-    return labels.view(f"u{bytes_}"), min(classes, 1 << (8 * bytes_ - signed)) - 1
+    unsigned, most = _UNSIGNED[labels.dtype]
+    return labels.view(unsigned), min(classes, most) - 1
+
+
+_UNSIGNED: dict[Any, tuple[Any, int]] = {
+    numpy.dtype(f"{kind}{bytes_}"): (numpy.dtype(f"u{bytes_}"), 1 << (8 * bytes_ - (kind == "i")))
+    for kind in "iu"
+    for bytes_ in (1, 2, 4, 8)
+}
+"""For each type of labels the unsigned one of its size, and how many classes it can tell apart."""
 
 
 def mse_loss(input: Tensor, target: Any, reduction: str = "mean") -> Tensor:

@@ -226,8 +226,9 @@ class Sequential(Module):
 
     def forward(self, x: Any) -> Any:
         """Module after module, applied to x."""
-        for module in self:
-            x = module(x)
+        for module in [*vars(self).values()]:
+            if isinstance(module, Module):
+                x = module(x)
         return x
 
     def __len__(self) -> int:

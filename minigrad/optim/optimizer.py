@@ -526,7 +526,8 @@ class Optimizer:
             given["lr"] = rate
         decay = 0 if "weight_decay" in self._wants else group["weight_decay"]
         counts = "t" in self._wants
-        self._in_force = (group, rate)
+        held = vars(self)  # past __setattr__, which looks for hyperparameters
+        held["_in_force"] = (group, rate)
         try:
             if self.scope == "element":
                 for start, stop, t in runs:
@@ -543,7 +544,7 @@ class Optimizer:
                 raise
             raise TypeError(formula.changes_g(type(self).__name__)) from error
         finally:
-            self._in_force = None
+            held["_in_force"] = None
 
     # Other weights for testing than for training.
 
