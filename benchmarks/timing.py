@@ -12,6 +12,7 @@ them computes at a time, while the others wait at their pipes.
 from __future__ import annotations
 
 import importlib.metadata
+import itertools
 import json
 import os
 import statistics
@@ -314,11 +315,16 @@ class Workplace:
                 raise
 
     def _interleave(self, outcomes: Sequence[Outcome], rounds: int, tick: Tick) -> None:
-        """Round by round, to and fro through the processes, so that nobody always comes after the same one."""
+        """Round by round, to and fro through the processes, so that nobody always comes after the same one.
+
+        Each round begins with another task of each process, since the first one finds the caches in use by others.
+        """
         numbered = sorted(enumerate(outcomes), key=lambda pair: (pair[1].task.threads, pair[1].task.peer, pair[0]))
+        processes = [list(those) for _, those in itertools.groupby(numbered, lambda pair: pair[1].task.process)]
         last: Task | None = None
         for i in range(rounds):
-            for number, outcome in numbered if i % 2 == 0 else reversed(numbered):
+            turned = [those[i % len(those) :] + those[: i % len(those)] for those in processes]
+            for number, outcome in itertools.chain.from_iterable(turned if i % 2 == 0 else reversed(turned)):
                 task = outcome.task
                 if task.rare and i % RARELY:
                     continue
@@ -388,13 +394,9 @@ class Bench:
         return run(first)
 
     def wake(self) -> None:
-        """Come back after others have worked: read a number of every page of what is trained.
-
-        Caches and page tables are theirs by now. Whoever then comes first to a page would pay for that, on some
-        virtual machines more than for its steps.
-        """
+        """Come back after other processes have worked (see `Peer.wake`)."""
         if self._work is not None:
-            self._work.images.ravel()[::1024].sum()
+            self.peer.wake(self._work)
 
     def round(self, key: int, seconds: float) -> tuple[int, float, float, int]:
         """A `Sample` of about so many seconds, after a few repetitions that are not timed."""

@@ -146,6 +146,14 @@ def test_workers_take_turns_to_and_fro(scripted):
     assert outcomes[0].timing.median == pytest.approx(2000)
 
 
+def test_each_round_begins_with_another_task_of_a_process(scripted):
+    tasks = [Task("minigrad", 1, "training"), Task("torch", 1, "training"), *[Task("minigrad", 1, "update")] * 2]
+    with Workplace(Path("."), 4, 0.01) as place:
+        place.measure(tasks, "")
+    keys = [key for *_, key in rounds_of(scripted)]
+    assert keys == [0, 2, 3, 1, 1, 2, 3, 0, 3, 0, 2, 1, 1, 0, 2, 3]
+
+
 def test_everything_is_prepared_before_anything_is_timed_and_forgotten_afterwards(scripted):
     with Workplace(Path("."), 2, 0.01) as place:
         place.measure([Task("torch", 1, "training"), Task("minigrad", 1, "update")], "")
