@@ -9,6 +9,8 @@ import platform
 import subprocess
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +19,7 @@ import numpy
 import minigrad
 from benchmarks import UsageError, columns
 from minigrad import backend
+from minigrad.optim import compiled
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -143,10 +146,18 @@ def environment(device: str = "cpu", threads: int = 1) -> dict[str, Any]:
         "numpy": numpy.__version__,
         "blas": blas(),
         "blas_threads": threads,
+        "compiler": compiler(),
         "device": _processor() if device == "cpu" else _gpu(),
         "cores": os.cpu_count(),
         "machine": f"{platform.system()} {platform.machine()}",
     }
+
+
+def compiler() -> str | None:
+    """What compiles the optimizers' formulas for the CPU, as "numba 0.68.1"; None where NumPy computes them."""
+    if not compiled.WANTED or find_spec("numba") is None:
+        return None
+    return f"numba {version('numba')}"
 
 
 def commit() -> str | None:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numba
 import numpy
 import pytest
 from picture_tools import labels
@@ -16,6 +17,7 @@ from rich.console import Console
 import minigrad
 from benchmarks import UsageError, options, report, style
 from benchmarks import __main__ as command
+from minigrad.optim import compiled
 
 ROOT = Path(__file__).parents[2]
 
@@ -159,6 +161,12 @@ def test_environment():
     assert told["blas_threads"] == 1
     assert told["blas"] not in ("", "unknown")
     assert all(told[key] for key in ("device", "cores", "machine"))
+
+
+def test_the_environment_names_the_compiler_of_the_formulas(monkeypatch):
+    assert report.environment()["compiler"] == f"numba {numba.__version__}"
+    monkeypatch.setattr(compiled, "WANTED", False)
+    assert report.environment()["compiler"] is None
 
 
 def test_commit(tmp_path, monkeypatch):
