@@ -12,7 +12,7 @@ from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 
-from benchmarks import UsageError, columns
+from . import UsageError, columns
 
 BENCHMARKS = ("mnist", "batch_size", "speed", "replay", "seeds", "surfaces", "explain")
 """The modules of this package that can be run. Each has ``main(argv) -> exit status`` and says in the first line
@@ -55,7 +55,7 @@ def _run(arguments: list[str]) -> int:
         raise UsageError(f"there is no benchmark {name!r}: there are {', '.join(BENCHMARKS)}")
     if not {"-h", "--help"} & set(arguments):
         check_extras()
-    status: int = importlib.import_module(f"benchmarks.{name}").main(arguments[1:])
+    status: int = importlib.import_module(f".{name}", __package__).main(arguments[1:])
     return status
 
 
@@ -127,8 +127,8 @@ def _give_up_output() -> None:
 
 def _end_workers() -> None:
     """End processes that work for this one still: it would wait for them when it ends."""
-    if (parallel := sys.modules.get("benchmarks.parallel")) is not None:
-        parallel.end()
+    if (pool := sys.modules.get(f"{__package__}.training.pool")) is not None:
+        pool.end()
 
 
 def check_extras() -> None:

@@ -21,9 +21,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy
 
 import minigrad
-from benchmarks import UsageError, net, options, parallel, report, style
 from minigrad import nn, optim
 from minigrad.utils.data import DataLoader, Dataset
+
+from . import UsageError
+from .console import options, report, style
+from .training import network, pool
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -99,12 +102,12 @@ def main(argv: Sequence[str]) -> int:
     """Run it."""
     asked = _parser().parse_args(argv)
     descents = _descents(asked)
-    tasks = [Task(descent, asked.data, asked.seed, net.device_for(asked.backend)) for descent in descents]
+    tasks = [Task(descent, asked.data, asked.seed, network.device_for(asked.backend)) for descent in descents]
     folder = report.results_folder(asked.results, "batch_size.json", "batch_size.png")
-    data, _ = (net.load(asked.data, train, download=asked.download) for train in (True, False))
+    data, _ = (network.load(asked.data, train, download=asked.download) for train in (True, False))
 
     out = report.console()
-    ended = parallel.in_parallel(
+    ended = pool.in_parallel(
         work,
         tasks,
         labels=[descent.label for descent in descents],
@@ -114,7 +117,7 @@ def main(argv: Sequence[str]) -> int:
     )
     found: dict[int, Result] = {}
     for number, result in ended:
-        if isinstance(result, parallel.Died):
+        if isinstance(result, pool.Died):
             raise UsageError(f"{descents[number].name}: {result}")
         found[number] = result
         last = result.figures[-1]
@@ -158,22 +161,22 @@ def _descents(asked: Namespace) -> list[Descent]:
 # A run.
 
 
-def work(task: Task, tick: parallel.Tick) -> Result:
+def work(task: Task, tick: pool.Tick) -> Result:
     """Train the notebook's network with one of the three, testing on the way; `tick` is told the images seen."""
     with numpy.errstate(all="ignore"):  # a run that diverges shows that by its figures
         return _trained(task, tick)
 
 
-def _trained(task: Task, tick: parallel.Tick) -> Result:
-    data, test = (net.load(task.data, train, task.device) for train in (True, False))
+def _trained(task: Task, tick: pool.Tick) -> Result:
+    data, test = (network.load(task.data, train, task.device) for train in (True, False))
     descent = task.descent
     size = descent.size or len(data)
     total = descent.epochs * math.ceil(len(data) / size)
     minigrad.manual_seed(task.seed)
-    model = net.Net.for_data(data)
+    model = network.Net.for_data(data)
     optimizer = optim.SGD(model.parameters(), lr=descent.lr)
     steps = (
-        net.steps(model, optimizer, DataLoader(data, size, shuffle=True), total)
+        network.steps(model, optimizer, DataLoader(data, size, shuffle=True), total)
         if descent.size
         else batch_steps(model, optimizer, data, total)
     )
@@ -192,9 +195,9 @@ def _trained(task: Task, tick: parallel.Tick) -> Result:
 
 
 def _tested(model: nn.Module, tests: DataLoader) -> tuple[float, float]:
-    """As `net.evaluate`, but the draw that it takes is given back: how often a run is tested does not change it."""
+    """As `network.evaluate`, but the draw that it takes is given back: how often a run is tested does not change it."""
     state = minigrad.random.default_generator.get_state()
-    figures = net.evaluate(model, tests)
+    figures = network.evaluate(model, tests)
     minigrad.random.default_generator.set_state(state)
     return figures
 
@@ -202,7 +205,7 @@ def _tested(model: nn.Module, tests: DataLoader) -> tuple[float, float]:
 def batch_steps(
     model: nn.Module, optimizer: optim.Optimizer, data: Dataset, iterations: int
 ) -> Iterator[tuple[int, float]]:
-    """Batch gradient descent, handing out (iteration, loss) after each step, as `net.steps`."""
+    """Batch gradient descent, handing out (iteration, loss) after each step, as `network.steps`."""
     criterion = nn.CrossEntropyLoss()
     for iteration in range(1, iterations + 1):
         optimizer.zero_grad()

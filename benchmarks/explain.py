@@ -13,8 +13,10 @@ import importlib
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks import UsageError, options, parallel, report
-from benchmarks.pictures.explaining import Explanation, Request
+from . import UsageError
+from .console import options, report
+from .pictures.explaining import Explanation, Request
+from .training import pool
 
 EXPLANATIONS = {
     "lookahead": "slow_and_fast",
@@ -42,7 +44,7 @@ def main(argv: Sequence[str]) -> int:
     folder = report.results_folder(Path(asked.results) / "explain", "explain.json")
     out = report.console()
     told: dict[str, Explanation] = {}
-    for number, explanation in parallel.in_parallel(
+    for number, explanation in pool.in_parallel(
         explain,
         [(name, Request(folder, not asked.stills, asked.seed)) for name in names],
         labels=names,
@@ -50,7 +52,7 @@ def main(argv: Sequence[str]) -> int:
         jobs=options.jobs_for(asked.jobs, "numpy"),
         out=out,
     ):
-        if isinstance(explanation, parallel.Died):
+        if isinstance(explanation, pool.Died):
             raise UsageError(f"{names[number]}: {explanation}")
         told[names[number]] = explanation
         out.print(f"[bold]{explanation.title}[/bold]")
@@ -74,10 +76,10 @@ def _parser() -> options.Parser:
     return parser
 
 
-def explain(task: tuple[str, Request], tick: parallel.Tick) -> Explanation:
+def explain(task: tuple[str, Request], tick: pool.Tick) -> Explanation:
     """Draw one explanation, in a process of its own."""
     name, asked = task
     tick(1)
-    told: Explanation = importlib.import_module(f"benchmarks.pictures.{EXPLANATIONS[name]}").explain(asked)
+    told: Explanation = importlib.import_module(f".pictures.{EXPLANATIONS[name]}", __package__).explain(asked)
     tick(2)
     return told

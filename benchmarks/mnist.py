@@ -8,38 +8,24 @@ are left out.
 
 from __future__ import annotations
 
-import json
 import math
 from argparse import Namespace
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy
 
-from benchmarks import UsageError, net, options, parallel, report, style
-from benchmarks.entrants import Entrant, entrant, entrants, explain, named, path_of
+from . import UsageError
+from .console import options, report, style
+from .training import network, pool
+from .training.notebook import CELLS, NotebookRun, agrees, notebook_runs
+from .training.optimizers import Entrant, entrant, entrants, explain, named, path_of
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
-
-CELLS = {
-    "sgd": 5,
-    "mini-batch": 18,
-    "momentum": 7,
-    "nesterov": 8,
-    "adagrad": 9,
-    "rmsprop": 10,
-    "adam": 11,
-    "adadelta": 12,
-    "adamax": 13,
-    "cell14": 14,
-    "lookahead": 15,
-}
-"""The cell of the notebook that ran an entrant."""
 
 RUNS = (*CELLS, "radam", "ranger")
 """What is run if nothing else is asked for."""
@@ -55,21 +41,12 @@ WINDOW = 50
 
 
 @dataclass(frozen=True)
-class Notebook:
-    """What the notebook has of a run: (iteration, loss, accuracy in percent) as printed, and its summary's accuracy."""
-
-    cell: int
-    figures: dict[int, tuple[float, float]]
-    original_post: float | None
-
-
-@dataclass(frozen=True)
 class Task:
     """A run to be done, in whatever process: see `Entrant.spec`. `lr` is None for the entrant's own rate."""
 
     spec: str
     lr: float | None
-    settings: net.Settings
+    settings: network.Settings
 
 
 @dataclass(frozen=True)
@@ -77,9 +54,9 @@ class Result:
     """What came of a run: a `Run`, or a sentence that says how it failed."""
 
     entrant: Entrant
-    run: net.Run | None
+    run: network.Run | None
     error: str | None
-    notebook: Notebook | None
+    notebook: NotebookRun | None
 
     @property
     def agreeing(self) -> set[int]:
@@ -88,11 +65,6 @@ class Result:
             return set()
         theirs = self.notebook.figures
         return {i for i, *figure in self.run.figures if i in theirs and agrees(figure, theirs[i])}
-
-
-def agrees(ours: Sequence[float], theirs: Sequence[float]) -> bool:
-    """Whether two pairs (loss, accuracy) are one figure: the accuracy as printed, the loss to four digits."""
-    return f"{ours[1]:.2f}" == f"{theirs[1]:.2f}" and f"{ours[0]:.3e}" == f"{theirs[0]:.3e}"
 
 
 def main(argv: Sequence[str]) -> int:
@@ -117,7 +89,7 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _parser() -> options.Parser:
-    usual = net.Settings()
+    usual = network.Settings()
     parser = options.Parser("mnist", "The notebook's comparison of optimizers on MNIST, its figures beside ours.")
     parser.add_argument(
         "--optimizers",
@@ -143,13 +115,13 @@ def _parser() -> options.Parser:
     return parser
 
 
-def _settings(asked: Namespace) -> net.Settings:
-    return net.Settings(
-        asked.data, asked.seed, asked.iterations, asked.batch_size, asked.every, net.device_for(asked.backend)
+def _settings(asked: Namespace) -> network.Settings:
+    return network.Settings(
+        asked.data, asked.seed, asked.iterations, asked.batch_size, asked.every, network.device_for(asked.backend)
     )
 
 
-def _tasks(chosen: list[Entrant], settings: net.Settings, rates: dict[str, float]) -> list[Task]:
+def _tasks(chosen: list[Entrant], settings: network.Settings, rates: dict[str, float]) -> list[Task]:
     if not chosen:
         raise UsageError("no optimizer is to run: name some with --optimizers or --optimizer")
     names = [one.name for one in chosen]
@@ -159,22 +131,22 @@ def _tasks(chosen: list[Entrant], settings: net.Settings, rates: dict[str, float
     return [Task(one.spec, rates.get(one.name), settings) for one in chosen]
 
 
-def _check_data(settings: net.Settings, download: bool) -> None:
+def _check_data(settings: network.Settings, download: bool) -> None:
     """Fetch and read the data here first, so that a fault in them is told once and at once."""
-    data = net.load(settings.data, True, download=download)
-    net.load(settings.data, False)
+    data = network.load(settings.data, True, download=download)
+    network.load(settings.data, False)
     if settings.batch_size > len(data):
         raise UsageError(f"--batch-size {settings.batch_size}: {settings.data} has only {len(data)} images to train on")
 
 
-def work(task: Task, tick: parallel.Tick) -> net.Run | str:
+def work(task: Task, tick: pool.Tick) -> network.Run | str:
     """Do one run. What a learner's optimizer raises is returned in a sentence, so that the others can go on."""
     make = entrant(task.spec).make
     if task.lr is not None:
         make = partial(make, lr=task.lr)
     try:
         with numpy.errstate(all="ignore"):  # a run that diverges shows that by its figures
-            return net.train(make, task.settings, tick)
+            return network.train(make, task.settings, tick)
     except BaseException as error:  # a learner's rule may do anything
         if isinstance(error, KeyboardInterrupt) and ".py:" not in task.spec:
             raise
@@ -186,9 +158,9 @@ def run_all(chosen: list[Entrant], tasks: list[Task], jobs: int, out: Console, v
 
     After Ctrl-C those that have not ended are `STOPPED`; KeyboardInterrupt is raised if none has.
     """
-    known = notebook()
+    known = notebook_runs()
     results: dict[int, Result] = {}
-    ended = parallel.in_parallel(
+    ended = pool.in_parallel(
         work,
         tasks,
         labels=[one.label for one in chosen],
@@ -200,16 +172,16 @@ def run_all(chosen: list[Entrant], tasks: list[Task], jobs: int, out: Console, v
     try:
         for number, outcome in ended:
             one, task = chosen[number], tasks[number]
-            comparable = task.lr is None and replace(task.settings, device="cpu") == net.Settings()
-            run = outcome if isinstance(outcome, net.Run) else None
-            error = outcome.at(path_of(one.spec)) if isinstance(outcome, parallel.Died) else outcome
+            comparable = task.lr is None and replace(task.settings, device="cpu") == network.Settings()
+            run = outcome if isinstance(outcome, network.Run) else None
+            error = outcome.at(path_of(one.spec)) if isinstance(outcome, pool.Died) else outcome
             theirs = known.get(one.name) if comparable else None
             results[number] = Result(one, run, error if isinstance(error, str) else None, theirs)
             _tell(results[number], out, verbose)
     except KeyboardInterrupt:
         if not results:
             raise
-        parallel.end()
+        pool.end()
         for number in set(range(len(tasks))) - set(results):
             results[number] = Result(chosen[number], None, STOPPED, None)
         out.print("Stopped: what has ended is kept.", style="yellow")
@@ -234,21 +206,10 @@ def _tell(result: Result, out: Console, verbose: bool) -> None:
         )
 
 
-def notebook() -> dict[str, Notebook]:
-    """What the notebook printed, by the names of the entrants: `notebook_figures.json`, read."""
-    stored = json.loads(Path(__file__).with_name("notebook_figures.json").read_text(encoding="utf-8"))
-    runs = {run["cell"]: run for run in stored["runs"]}
-    summary = stored["summary_of_the_original_post_percent"]
-    return {
-        name: Notebook(cell, {i: (loss, accuracy) for i, loss, accuracy in runs[cell]["figures"]}, summary.get(name))
-        for name, cell in CELLS.items()
-    }
-
-
 # The table.
 
 
-def table(results: Sequence[Result], settings: net.Settings) -> Table:
+def table(results: Sequence[Result], settings: network.Settings) -> Table:
     """The one table: ours, below it the notebook's, and beside ours how far it is from that."""
     compared = any(result.notebook for result in results)
     points = shown_points(settings.points)
@@ -267,13 +228,13 @@ def shown_points(points: Sequence[int]) -> list[int]:
     return [points[math.ceil(k * len(points) / room) - 1] for k in range(1, room + 1)]
 
 
-def _title(settings: net.Settings) -> str:
-    test = net.load(settings.data, False)
-    network = f"{test.data[0].size}-100-{len(test.classes)}"
+def _title(settings: network.Settings) -> str:
+    test = network.load(settings.data, False)
+    layers = f"{test.data[0].size}-100-{len(test.classes)}"
     images = f"{len(test):_}".replace("_", " ")
     return (
         f"Accuracy in percent over the {images} test images of {settings.data} after so many iterations\n"
-        f"{network} with ReLU, mini-batches of {settings.batch_size}, seed {settings.seed}"
+        f"{layers} with ReLU, mini-batches of {settings.batch_size}, seed {settings.seed}"
     )
 
 
@@ -328,7 +289,7 @@ def _escaped(text: str) -> str:
 # The files.
 
 
-def record(results: Sequence[Result], settings: net.Settings) -> dict[str, Any]:
+def record(results: Sequence[Result], settings: network.Settings) -> dict[str, Any]:
     """All figures, and what they were measured with, for `mnist.json`."""
     return {
         "benchmark": "mnist",
@@ -357,7 +318,7 @@ def _record_of(result: Result) -> dict[str, Any]:
     return kept
 
 
-def picture(results: Sequence[Result], settings: net.Settings) -> Any:
+def picture(results: Sequence[Result], settings: network.Settings) -> Any:
     """Training loss and test accuracy against iterations: our lines and rings, and in them the notebook's points."""
     fig, (top, bottom) = style.figure(2, 1, height=9.5, sharex=True)
     ended = [(result.entrant, result.run, result.notebook) for result in results if result.run]

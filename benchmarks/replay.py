@@ -18,12 +18,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy
 
-from benchmarks import UsageError, options, report, style
-from benchmarks.entrants import Entrant, entrants
-from benchmarks.fleet import CLUSTER_HELP, Fleet, Result
-from benchmarks.journal import Journal
-from benchmarks.mnist import CELLS, agrees, notebook
-from benchmarks.trial import Trial
+from . import UsageError
+from .console import options, report, style
+from .training.journal import Journal
+from .training.notebook import CELLS, agrees, notebook_runs
+from .training.optimizers import Entrant, entrants
+from .training.trial import Trial
+from .training.trials import CLUSTER_HELP, Fleet, Result
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -177,7 +178,7 @@ def _chosen(asked: Namespace) -> list[Entrant]:
     strangers = [name for name in names if name not in CELLS]
     if strangers:
         raise UsageError(f"the notebook did not run {strangers[0]}: it ran {', '.join(CELLS)}")
-    points = next(iter(notebook().values())).figures
+    points = next(iter(notebook_runs().values())).figures
     if asked.iterations < min(points):
         raise UsageError(f"--iterations {asked.iterations}: the notebook's first figure is that of {min(points)}")
     return entrants(dict.fromkeys(SAME.get(name, name) for name in names))
@@ -215,7 +216,7 @@ def _ensembles(fleet: Fleet, wanted: Mapping[Entrant, range], base: Trial, title
 def figures(name: str, results: Sequence[Result], iterations: int) -> tuple[Figure, ...]:
     """The notebook's figures of a run beside its members', up to `iterations`."""
     found = []
-    for number, (iteration, printed) in enumerate(notebook()[name].figures.items()):
+    for number, (iteration, printed) in enumerate(notebook_runs()[name].figures.items()):
         if iteration <= iterations:
             pairs = [(result["losses"][number], result["accuracies"][number]) for result in results]
             members = tuple(pair for pair in pairs if None not in pair)

@@ -15,19 +15,22 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from benchmarks import UsageError, net, options, report, standings, style
-from benchmarks.entrants import ENTRANTS, Entrant, entrants, named
-from benchmarks.fleet import CLUSTER_HELP, Fleet, Result
-from benchmarks.journal import Journal
-from benchmarks.standings import SCHEDULED, Outcome, Score
-from benchmarks.trial import Trial, run
-from benchmarks.tuning import Grid, Tuned, tune
+from . import UsageError
+from .console import options, report, style
+from .ranking import standings
+from .ranking.standings import SCHEDULED, Outcome, Score
+from .ranking.tuning import Grid, Tuned, tune
+from .training import network
+from .training.journal import Journal
+from .training.optimizers import ENTRANTS, Entrant, entrants, named
+from .training.trial import Trial, run
+from .training.trials import CLUSTER_HELP, Fleet, Result
 
 WATCH = 100
 """Every so many iterations one looks whether a run has reached `TARGET`."""
 
 MOST_SEEDS = 10_000
-"""More would be days of work, and are no closer to the truth. (`benchmarks.tuning.FIRST_SEED` is above.)"""
+"""More would be days of work, and are no closer to the truth. (`benchmarks.ranking.tuning.FIRST_SEED` is above.)"""
 
 GROWTH, WATCHING = 1.1, 1.25
 """What the rates beyond the grid, and the looking, add to the work, for --budget."""
@@ -88,7 +91,7 @@ def _described(asked: Namespace, plan: Plan, cuts: list[str]) -> dict[str, Any]:
 
 
 def _parser() -> options.Parser:
-    usual = net.Settings()
+    usual = network.Settings()
     parser = options.Parser(
         "seeds",
         "The notebook's comparison over many seeds, at its own learning rates or at the best of each optimizer.",
@@ -154,8 +157,8 @@ def _chosen(asked: Namespace) -> list[Entrant]:
         raise UsageError(f"--seeds {asked.seeds}: a comparison needs at least 2, and at most {MOST_SEEDS}")
     if asked.rates < 3:
         raise UsageError(f"--rates {asked.rates}: a grid has at least 3")
-    images = len(net.load(asked.data, True, download=asked.download))
-    net.load(asked.data, False)
+    images = len(network.load(asked.data, True, download=asked.download))
+    network.load(asked.data, False)
     if asked.batch_size > images // 2:
         raise UsageError(f"--batch-size {asked.batch_size}: {asked.data} has only {images} images to train on")
     return chosen

@@ -6,7 +6,7 @@ microseconds and in multiples of the floor: the time of the five matrix products
 multiplies matrices with this BLAS can do without. Beside it: the optimizers' update alone at 10 000 to
 100 000 000 parameters; the step against width, depth and batch size; the engine's cost per operation; memory.
 
-Libraries take turns, each in a process of its own, many short rounds each (`benchmarks.timing`). Each must show
+Libraries take turns, each in a process of its own, many short rounds each (`benchmarks.timing.workers`). Each must show
 that it trains the same: its loss after some steps, from the same weights on the same mini-batches, is minigrad's.
 """
 
@@ -18,15 +18,17 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmarks import UsageError, report, scaling, style
-from benchmarks.options import Parser, shown, split, up_to
-from benchmarks.peers import PEERS, Rule, Work
-from benchmarks.timing import Outcome, Task, Timing, WorkerError, Workplace
+from . import UsageError
+from .console import report, style
+from .console.options import Parser, shown, split, up_to
+from .timing import scaling
+from .timing.libraries import PEERS, Rule, Work
+from .timing.workers import Outcome, Task, Timing, WorkerError, Workplace
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from benchmarks.entrants import Entrant
+    from .training.optimizers import Entrant
 
 PARTS = ("step", "update", "shape", "ops", "memory")
 """What can be measured: --part."""
@@ -42,7 +44,7 @@ TOLERANCE = 2e-3
 rules, and up to 7e-4 for RMSprop and RAdam, which divide by what is nearly 0; another rate makes more."""
 
 BUSY = 0.1
-"""If a larger part of the rounds was disturbed (see `benchmarks.timing.QUIET`), the reader is told."""
+"""If a larger part of the rounds was disturbed (see `benchmarks.timing.workers.QUIET`), the reader is told."""
 
 CUT = 4
 """Pictures of training steps end at so many times minigrad's longest."""
@@ -136,7 +138,7 @@ def _parser() -> Parser:
 
 
 def _entrants(options: Any) -> list[Entrant]:
-    from benchmarks.entrants import ENTRANTS, entrants
+    from .training.optimizers import ENTRANTS, entrants
 
     usual = QUICK if options.quick else ENTRANTS
     found = entrants([*(usual if options.optimizers is None else split([options.optimizers])), *options.optimizer])
@@ -166,7 +168,7 @@ def _thread(text: str) -> int:
 def _only_numpy(backend: str) -> None:
     """The workers' arrays are NumPy's; a GPU is refused, with what it lacks if there is none."""
     if backend == "cupy":
-        from benchmarks.net import device_for
+        from .training.network import device_for
 
         device_for("cupy")
         raise UsageError("speed measures NumPy on the CPU; it has no workers for CuPy yet")
@@ -180,12 +182,13 @@ def rule_of(one: Entrant) -> Rule:
 def notebook(seed: int) -> Work:
     """The notebook's work: MNIST, and the weights and the first epoch's mini-batches that belong to `seed`."""
     import minigrad
-    from benchmarks import net
     from minigrad import random
 
-    data = net.load("mnist", True)
+    from .training import network
+
+    data = network.load("mnist", True)
     minigrad.manual_seed(seed)
-    weight1, bias1, weight2, bias2 = (parameter.data for parameter in net.Net.for_data(data).parameters())
+    weight1, bias1, weight2, bias2 = (parameter.data for parameter in network.Net.for_data(data).parameters())
     random.default_generator.outputs64(1)  # as a DataLoader does at the start of an epoch
     order = random.default_generator.permutation(len(data)).reshape(-1, 100)
     return Work(data.data, data.targets, order, [(weight1, bias1), (weight2, bias2)])

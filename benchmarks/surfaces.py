@@ -9,7 +9,7 @@ The README's docs/beale.gif and docs/inside-the-state.png are results/surfaces/b
 results/surfaces/inside-the-state.png of that very command.
 
 A learner's optimizer races along with ``--optimizer path/to/mine.py:Mine``, and a learner's surface is raced on
-with ``--surface path/to/mine.py:f``, where f is a function of two tensors: see `benchmarks.landscapes`.
+with ``--surface path/to/mine.py:f``, where f is a function of two tensors: see `benchmarks.pictures.landscapes`.
 """
 
 from __future__ import annotations
@@ -23,10 +23,12 @@ from typing import TYPE_CHECKING
 
 from numpy import ndarray
 
-from benchmarks import UsageError, options, parallel, report
-from benchmarks.entrants import Entrant, entrant_name, entrants, named, path_of
-from benchmarks.landscapes import RACES, Surface, prepared, surface
-from benchmarks.race import NO_RACERS, Run, race, summary
+from . import UsageError
+from .console import options, report
+from .pictures.landscapes import RACES, Surface, prepared, surface
+from .pictures.race import NO_RACERS, Run, race, summary
+from .training import pool
+from .training.optimizers import Entrant, entrant_name, entrants, named, path_of
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -75,7 +77,7 @@ class Task:
         """The name of the surface."""
         return self.surface.rpartition(":")[2]
 
-    def run(self, tick: parallel.Tick = lambda done: None) -> tuple[Surface, list[Run]]:
+    def run(self, tick: pool.Tick = lambda done: None) -> tuple[Surface, list[Run]]:
         """The surface as it was asked for, and everybody's run on it. `tick` counts up to 1000.
 
         Raises:
@@ -109,7 +111,7 @@ def main(argv: Sequence[str]) -> int:
     parts = [part for task in tasks for part in _split(task)]
     written: list[Path] = []
     failed = 0
-    for number, paths in parallel.in_parallel(
+    for number, paths in pool.in_parallel(
         draw,
         parts,
         labels=[_label(part) for part in parts],
@@ -124,7 +126,7 @@ def main(argv: Sequence[str]) -> int:
                 out.print(f"{path}  {path.stat().st_size / 1e3:.0f} kB", markup=False, soft_wrap=True)
         else:
             failed += 1
-            why = _blame(parts[number], paths) if isinstance(paths, parallel.Died) else paths
+            why = _blame(parts[number], paths) if isinstance(paths, pool.Died) else paths
             out.print(f"failed: {_label(parts[number])}: {why}", style="red", markup=False, soft_wrap=True)
     out.print(f"{len(written)} pictures and files of numbers in {folder}", markup=False, soft_wrap=True)
     return 1 if failed else 0
@@ -145,7 +147,7 @@ def _raced(tasks: Sequence[Task], jobs: int, out: Console) -> list[Table]:
         UsageError: whatever is wrong with a learner's surface or optimizer.
     """
     tables: dict[int, Table] = {}
-    for number, table in parallel.in_parallel(
+    for number, table in pool.in_parallel(
         run_task,
         tasks,
         labels=[_label(task) for task in tasks],
@@ -154,7 +156,7 @@ def _raced(tasks: Sequence[Task], jobs: int, out: Console) -> list[Table]:
         out=out,
         apart=any(task.own for task in tasks),
     ):
-        if isinstance(table, parallel.Died):
+        if isinstance(table, pool.Died):
             raise UsageError(_blame(tasks[number], table))
         if isinstance(table, str):
             raise UsageError(table)
@@ -162,7 +164,7 @@ def _raced(tasks: Sequence[Task], jobs: int, out: Console) -> list[Table]:
     return [tables[number] for number in range(len(tasks))]
 
 
-def run_task(task: Task, tick: parallel.Tick) -> Table | str:
+def run_task(task: Task, tick: pool.Tick) -> Table | str:
     """The table of who got where, or what is wrong with a learner's file; done in a process of its own."""
     try:
         return _table(*task.run(tick))
@@ -170,7 +172,7 @@ def run_task(task: Task, tick: parallel.Tick) -> Table | str:
         return str(error)
 
 
-def _blame(task: Task, died: parallel.Died) -> str:
+def _blame(task: Task, died: pool.Died) -> str:
     """The learner's file in which the process of a task has died, if one is known, and how."""
     files = [path_of(spec) for spec in (task.surface, *task.optimizers) if ".py:" in spec]
     file = next((file for file, _ in died.places if file in files), ", ".join(files))
@@ -306,7 +308,7 @@ def _label(task: Task) -> str:
     return f"inside {task.only or 'all'}" if task.inside else task.name
 
 
-def draw(task: Task, tick: parallel.Tick) -> list[Path] | str:
+def draw(task: Task, tick: pool.Tick) -> list[Path] | str:
     """Run it, draw it, and say what was written, or what went wrong. `tick` counts up to 1000."""
     try:
         place, runs = task.run()
@@ -315,11 +317,11 @@ def draw(task: Task, tick: parallel.Tick) -> list[Path] | str:
         return str(error)
 
 
-def _draw_race(task: Task, place: Surface, runs: list[Run], tick: parallel.Tick) -> list[Path]:
-    from benchmarks import style
-    from benchmarks.pictures import racing
-    from benchmarks.pictures.animation import animate
-    from benchmarks.pictures.stage import save_png
+def _draw_race(task: Task, place: Surface, runs: list[Run], tick: pool.Tick) -> list[Path]:
+    from .console import style
+    from .pictures import racing
+    from .pictures.animation import animate
+    from .pictures.stage import save_png
 
     folder, name = task.folder, place.name
     written = [
@@ -338,10 +340,10 @@ def _draw_race(task: Task, place: Surface, runs: list[Run], tick: parallel.Tick)
     return written
 
 
-def _draw_inside(task: Task, place: Surface, runs: list[Run], tick: parallel.Tick) -> list[Path]:
-    from benchmarks.pictures import inside
-    from benchmarks.pictures.animation import animate
-    from benchmarks.pictures.stage import save_png
+def _draw_inside(task: Task, place: Surface, runs: list[Run], tick: pool.Tick) -> list[Path]:
+    from .pictures import inside
+    from .pictures.animation import animate
+    from .pictures.stage import save_png
 
     written = []
     if task.only is None:
@@ -357,7 +359,7 @@ def _draw_inside(task: Task, place: Surface, runs: list[Run], tick: parallel.Tic
     return written
 
 
-def _ticking(frames: Iterable[ndarray], count: int, tick: parallel.Tick) -> Iterator[ndarray]:
+def _ticking(frames: Iterable[ndarray], count: int, tick: pool.Tick) -> Iterator[ndarray]:
     """The frames; `tick` is told what part of the `count` has been taken."""
     for i, frame in enumerate(frames):
         yield frame

@@ -21,9 +21,9 @@ from test_optimizer_state import STATES
 from test_rules import ABOUT, RULES
 
 from benchmarks.__main__ import BENCHMARKS
-from benchmarks.entrants import entrants
+from benchmarks.console.options import split
 from benchmarks.explain import EXPLANATIONS
-from benchmarks.options import split
+from benchmarks.training.optimizers import entrants
 from minigrad import optim
 
 TABLES: dict[str, Any] = {

@@ -13,8 +13,8 @@ import numpy
 from numpy import ndarray
 from PIL import Image
 
-from benchmarks import report
-from benchmarks.style import GUESTS, LOOKS
+from ..console import report
+from ..console.style import GUESTS, LOOKS
 
 Frames = Iterable[ndarray]
 """Pictures of one size, each of shape (height, width, 3), in bytes."""

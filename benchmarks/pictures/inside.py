@@ -18,11 +18,11 @@ from typing import Any
 import numpy
 from numpy import ndarray, sqrt
 
-from benchmarks.landscapes import Surface
-from benchmarks.pictures.racing import marker
-from benchmarks.pictures.stage import FAINT, INK, NORMAL, SMALL, Stage, draw_map, mark_minimum, window
-from benchmarks.race import Run
-from benchmarks.style import DASHED, DOTTED, SOLID
+from ..console.style import DASHED, DOTTED, SOLID
+from .landscapes import Surface
+from .race import Run
+from .racing import marker
+from .stage import FAINT, INK, NORMAL, SMALL, Stage, draw_map, mark_minimum, window
 
 WIDTH = 800
 GRADIENT = "gradient g"

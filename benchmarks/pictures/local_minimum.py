@@ -15,11 +15,12 @@ import numpy
 from numpy import ndarray
 
 import minigrad
-from benchmarks.entrants import ENTRANTS, Entrant
-from benchmarks.pictures.animation import animate
-from benchmarks.pictures.explaining import Explanation, Request
-from benchmarks.pictures.stage import FAINT, INK, NORMAL, SMALL, Stage, save_png
 from minigrad.tensor import Tensor
+
+from ..training.optimizers import ENTRANTS, Entrant
+from .animation import animate
+from .explaining import Explanation, Request
+from .stage import FAINT, INK, NORMAL, SMALL, Stage, save_png
 
 FORMULA = r"$f(x) = (x^2 - 4)^2/8 + x/2$"
 START, RATE, MU, STEPS = 3.2, 0.02, 0.9, 80

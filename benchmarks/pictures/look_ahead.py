@@ -14,13 +14,14 @@ import numpy
 from numpy import ndarray
 
 import minigrad
-from benchmarks.entrants import ENTRANTS
-from benchmarks.landscapes import SURFACES, value_and_gradient
-from benchmarks.pictures.explaining import Explanation, Request
-from benchmarks.pictures.inside import Window, in_shape, nesterov
-from benchmarks.pictures.stage import FAINT, INK, NORMAL, SMALL, Stage, draw_map, mark_minimum, save_png
-from benchmarks.race import Run, run
 from minigrad import optim
+
+from ..training.optimizers import ENTRANTS
+from .explaining import Explanation, Request
+from .inside import Window, in_shape, nesterov
+from .landscapes import SURFACES, value_and_gradient
+from .race import Run, run
+from .stage import FAINT, INK, NORMAL, SMALL, Stage, draw_map, mark_minimum, save_png
 
 SURFACE = SURFACES["ravine"]
 LR, MU, STEPS, AT = 0.03, 0.8, 40, 2

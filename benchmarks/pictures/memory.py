@@ -15,12 +15,13 @@ import numpy
 from numpy import ndarray
 
 import minigrad
-from benchmarks.entrants import ENTRANTS
-from benchmarks.pictures.explaining import Explanation, Request
-from benchmarks.pictures.stage import FAINT, NORMAL, SMALL, Stage, save_png
-from benchmarks.race import kept
 from minigrad import optim
 from minigrad.optim import compiled
+
+from ..training.optimizers import ENTRANTS
+from .explaining import Explanation, Request
+from .race import kept
+from .stage import FAINT, NORMAL, SMALL, Stage, save_png
 
 PARAMETERS = 1_000_000
 """Of float32, 4 bytes each."""

@@ -8,8 +8,10 @@ from typing import Any
 import numpy
 from numpy import ndarray
 
-from benchmarks.landscapes import Surface, crossing
-from benchmarks.pictures.stage import (
+from ..console.style import figure
+from .landscapes import Surface, crossing
+from .race import Run
+from .stage import (
     FAINT,
     INK,
     NORMAL,
@@ -22,8 +24,6 @@ from benchmarks.pictures.stage import (
     mark_minimum,
     window,
 )
-from benchmarks.race import Run
-from benchmarks.style import figure
 
 WIDTH = 800
 PANEL = 312

@@ -19,14 +19,14 @@ from typing import Any
 import numpy
 from numpy import ndarray
 
-from benchmarks.entrants import ENTRANTS
-from benchmarks.landscapes import SURFACES, hessian
-from benchmarks.pictures.animation import animate
-from benchmarks.pictures.explaining import Explanation, Request
-from benchmarks.pictures.inside import in_shape
-from benchmarks.pictures.racing import marker
-from benchmarks.pictures.stage import FAINT, NORMAL, SMALL, Stage, draw_map, mark_minimum, save_png
-from benchmarks.race import Run, run
+from ..training.optimizers import ENTRANTS
+from .animation import animate
+from .explaining import Explanation, Request
+from .inside import in_shape
+from .landscapes import SURFACES, hessian
+from .race import Run, run
+from .racing import marker
+from .stage import FAINT, NORMAL, SMALL, Stage, draw_map, mark_minimum, save_png
 
 SURFACE = SURFACES["ravine"]
 STEPS, SHOWN = 120, 50

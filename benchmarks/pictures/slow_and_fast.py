@@ -17,16 +17,17 @@ import numpy
 from numpy import ndarray
 
 import minigrad
-from benchmarks import net
-from benchmarks.pictures.animation import animate
-from benchmarks.pictures.explaining import Explanation, Request
-from benchmarks.pictures.stage import FAINT, NORMAL, SMALL, Stage, colormap, save_png
-from benchmarks.race import SYMBOLS
-from benchmarks.style import LOOKS
 from minigrad import optim
 from minigrad.nn.functional import cross_entropy
 from minigrad.optim import Lookahead
 from minigrad.utils.data import DataLoader
+
+from ..console.style import LOOKS
+from ..training import network
+from .animation import animate
+from .explaining import Explanation, Request
+from .race import SYMBOLS
+from .stage import FAINT, NORMAL, SMALL, Stage, colormap, save_png
 
 RATE, K, ALPHA = 0.01, 5, 0.5
 FIRST, ROUNDS = 500, 6
@@ -76,14 +77,14 @@ class _Eager(optim.Adam):
 
 def watch(seed: int) -> Rounds:
     """Train on MNIST with Lookahead(Adam), look at some rounds, and map the loss around them."""
-    data = net.load("mnist", True)
+    data = network.load("mnist", True)
     minigrad.manual_seed(seed)
-    model = net.Net.for_data(data)
+    model = network.Net.for_data(data)
     adam = _Eager(model.parameters(), lr=RATE)
     lookahead = Lookahead(adam, k=K, alpha=ALPHA)
     fast: list[list[ndarray]] = []
     slow: list[ndarray] = []
-    for iteration, _ in net.steps(model, lookahead, DataLoader(data, 100, shuffle=True), FIRST + K * ROUNDS):
+    for iteration, _ in network.steps(model, lookahead, DataLoader(data, 100, shuffle=True), FIRST + K * ROUNDS):
         if iteration > FIRST:
             fast[-1].append(adam.led_to)
         if iteration >= FIRST and iteration % K == 0:
@@ -95,7 +96,7 @@ def watch(seed: int) -> Rounds:
 class _Loss:
     """The training loss at any weights, over the first `IMAGES` images."""
 
-    def __init__(self, model: net.Net, optimizer: optim.Optimizer, data: Any) -> None:
+    def __init__(self, model: network.Net, optimizer: optim.Optimizer, data: Any) -> None:
         self.model, self.theta = model, optimizer.theta
         self.images, self.labels = data.batch(numpy.arange(IMAGES))
 

@@ -9,8 +9,8 @@ from typing import Any
 import numpy
 from numpy import ndarray
 
-from benchmarks.landscapes import Surface
-from benchmarks.style import SETTINGS
+from ..console.style import SETTINGS
+from .landscapes import Surface
 
 INK = "#222222"
 FAINT = "#6B6B6B"
@@ -107,7 +107,7 @@ def save_png(path: Path, frame: ndarray, colors: int = 0) -> Path:
     """Write a frame as a PNG; with `colors`, in a palette of so many, which is a third of the size."""
     from PIL import Image
 
-    from benchmarks.pictures.animation import palette, reduce, write_beside
+    from .animation import palette, reduce, write_beside
 
     image = reduce(frame, palette([frame], colors)) if colors else Image.fromarray(frame)
     return write_beside(path, lambda part: image.save(part, format="PNG", optimize=True))

@@ -23,13 +23,14 @@ import numpy
 from numpy import ndarray
 
 import minigrad
-from benchmarks import net
-from benchmarks.pictures.explaining import Explanation, Request
-from benchmarks.pictures.stage import FAINT, INK, NORMAL, SMALL, Stage, save_png
-from benchmarks.style import BLACK, LOOKS
 from minigrad import optim
 from minigrad.optim.radam import rectification
 from minigrad.utils.data import DataLoader
+
+from ..console.style import BLACK, LOOKS
+from ..training import network
+from .explaining import Explanation, Request
+from .stage import FAINT, INK, NORMAL, SMALL, Stage, save_png
 
 RATE, WARM_UP, BETA2 = 0.01, 100, 0.999
 SHOWN = (1, 2, 3, 4, 5, 7, 10, 15, 20, 30, 50, 100)
@@ -62,12 +63,12 @@ class Gradients:
 
 def watch(make: Callable[[Any], optim.Optimizer], seed: int) -> dict[int, Gradients]:
     """Train on MNIST and look at the gradients of the iterations `SHOWN`."""
-    data = net.load("mnist", True)
+    data = network.load("mnist", True)
     minigrad.manual_seed(seed)
-    model = net.Net.for_data(data)
+    model = network.Net.for_data(data)
     optimizer = make(model.parameters())
     seen = {}
-    for iteration, loss in net.steps(model, optimizer, DataLoader(data, 100, shuffle=True), SHOWN[-1]):
+    for iteration, loss in network.steps(model, optimizer, DataLoader(data, 100, shuffle=True), SHOWN[-1]):
         if iteration in SHOWN:
             seen[iteration] = _measured(numpy.abs(optimizer.g), float(loss))
     return seen

@@ -11,9 +11,10 @@ import pytest
 from picture_tools import assert_png, heads, labels, rows
 
 import minigrad
-from benchmarks import batch_size, net
+from benchmarks import batch_size
 from benchmarks.__main__ import main
 from benchmarks.batch_size import ALL, DESCENTS, Descent, Figure, Task, accumulate_gradient, at, when_to_test, work
+from benchmarks.training import network
 from minigrad import nn, optim
 from minigrad.utils.data import TensorDataset
 
@@ -78,7 +79,7 @@ def test_the_three_are_the_notebooks():
 def test_a_run_counts_steps_images_and_seconds(descent):
     told = []
     result = work(Task(descent, "digits", 0, "cpu"), told.append)
-    images = len(net.load("digits", True))
+    images = len(network.load("digits", True))
     size = descent.size or images
     first, last = result.figures[0], result.figures[-1]
     assert (first.steps, first.images, first.seconds) == (0, 0, 0)
@@ -95,7 +96,7 @@ def test_mini_batches_are_trained_as_in_the_main_job():
     """The same weights and the same mini-batches, although it is tested at other times."""
     task = Task(Descent("mini-batch", "m", 100, 0.1, 3, "black"), "digits", 0, "cpu")
     made = work(task, lambda images: None)
-    run = net.train(lambda parameters: optim.SGD(parameters, lr=0.1), net.Settings("digits", iterations=42))
+    run = network.train(lambda parameters: optim.SGD(parameters, lr=0.1), network.Settings("digits", iterations=42))
     assert made.figures[-1].accuracy == run.figures[-1][2]
 
 

@@ -10,9 +10,9 @@ import pytest
 
 import minigrad
 from benchmarks import UsageError
-from benchmarks.cell14 import Cell14
-from benchmarks.entrants import BEYOND, ENTRANTS, REPLAYS, entrant, entrants, explain
-from benchmarks.style import GUESTS, LOOKS
+from benchmarks.console.style import GUESTS, LOOKS
+from benchmarks.training.cell14 import Cell14
+from benchmarks.training.optimizers import BEYOND, ENTRANTS, REPLAYS, entrant, entrants, explain
 from minigrad import optim
 
 SIGN = f"{Path(__file__).with_name('signsgd.py')}:SignSGD"

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 import minigrad as mg
-from benchmarks.entrants import entrant, load_file
-from benchmarks.trial import Trial, run
+from benchmarks.training.optimizers import entrant, load_file
+from benchmarks.training.trial import Trial, run
 from minigrad import optim
 
 ROOT = Path(__file__).parents[2]

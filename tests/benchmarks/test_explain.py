@@ -12,10 +12,11 @@ from PIL import Image
 from reference_rules import REFERENCES, NesterovLookAhead, descend
 
 import minigrad
-from benchmarks import explain, net
+from benchmarks import explain
 from benchmarks.__main__ import main
-from benchmarks.entrants import ENTRANTS
 from benchmarks.pictures import local_minimum, look_ahead, memory, ravine, slow_and_fast, warm_up
+from benchmarks.training import network
+from benchmarks.training.optimizers import ENTRANTS
 from minigrad import optim
 from minigrad.utils.data import DataLoader
 
@@ -140,9 +141,9 @@ def first_gradient(images, labels, parameters):
 
 def test_the_first_gradients_are_measured_right(monkeypatch):
     monkeypatch.setattr(warm_up, "SHOWN", (1, 2))
-    data = net.load("mnist", True)
+    data = network.load("mnist", True)
     minigrad.manual_seed(3)
-    model = net.Net.for_data(data)
+    model = network.Net.for_data(data)
     parameters = [p.numpy().copy() for p in model.parameters()]
     images, labels = next(iter(DataLoader(data, 100, shuffle=True)))
     g = numpy.abs(first_gradient(images.numpy(), labels.numpy(), parameters))
@@ -174,8 +175,8 @@ def test_slow_weights_go_half_the_way(monkeypatch):
     low, high = seen.on_plane(seen.fast).min((0, 1)), seen.on_plane(seen.fast).max((0, 1))
     assert a[0] < low[0] < high[0] < a[-1]
     assert b[0] < low[1] < high[1] < b[-1]
-    images, labels = net.load("mnist", True).batch(numpy.arange(40))
-    model = net.Net.for_data(net.load("mnist", True))
+    images, labels = network.load("mnist", True).batch(numpy.arange(40))
+    model = network.Net.for_data(network.load("mnist", True))
     theta = optim.SGD(model.parameters()).theta
     theta[:] = seen.slow[1]
     expected = float(minigrad.nn.functional.cross_entropy(model(images), labels))

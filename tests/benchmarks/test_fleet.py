@@ -14,11 +14,12 @@ from pathlib import Path
 import pytest
 from process_tools import wait_until
 
-from benchmarks import UsageError, fleet, trial
-from benchmarks.fleet import Fleet
-from benchmarks.journal import Journal
-from benchmarks.report import console
-from benchmarks.trial import Trial
+from benchmarks import UsageError
+from benchmarks.console.report import console
+from benchmarks.training import trial, trials
+from benchmarks.training.journal import Journal
+from benchmarks.training.trial import Trial
+from benchmarks.training.trials import Fleet
 
 ROOT = Path(__file__).resolve().parents[2]
 COMPARISON = ["seeds", "--data", "digits", "--iterations", "40", "--seeds", "3", "--optimizers", "sgd,momentum"]
@@ -251,25 +252,25 @@ def journal(tmp_path):
 
 
 def test_slow_workers_are_warned_of(journal, monkeypatch, capsys):
-    monkeypatch.setattr(fleet, "_connect", lambda address: Client("65536", 4))
+    monkeypatch.setattr(trials, "_connect", lambda address: Client("65536", 4))
     with Fleet(journal, console(), dask="tcp://x:1") as cluster_fleet:
         assert cluster_fleet.jobs == 5
     told = capsys.readouterr().out
     assert "2 workers have MALLOC_TRIM_THRESHOLD_=65536 and will be slow" in told
     assert "1 workers have several threads" in told
     for threshold in (None, str(2**20), "67108864"):
-        monkeypatch.setattr(fleet, "_connect", lambda address, threshold=threshold: Client(threshold))
+        monkeypatch.setattr(trials, "_connect", lambda address, threshold=threshold: Client(threshold))
         with Fleet(journal, console(), dask="tcp://x:1") as cluster_fleet:
             assert cluster_fleet.jobs == 2
         assert capsys.readouterr().out == ""
-    monkeypatch.setattr(fleet, "_connect", lambda address: Client(str(2**20 - 1)))
+    monkeypatch.setattr(trials, "_connect", lambda address: Client(str(2**20 - 1)))
     with Fleet(journal, console(), dask="tcp://x:1"):
         pass
     assert "MALLOC_TRIM_THRESHOLD_=1048575 and will be slow" in capsys.readouterr().out
 
 
 def test_workers_with_other_code_are_refused(journal, monkeypatch):
-    monkeypatch.setattr(fleet, "_connect", lambda address: Client(code="0123"))
+    monkeypatch.setattr(trials, "_connect", lambda address: Client(code="0123"))
     with Fleet(journal, console(), dask="tcp://x:1") as other, pytest.raises(UsageError, match="other code"):
         other.run([QUICK], "it")
 
@@ -331,7 +332,7 @@ def test_a_result_is_used_again_only_if_all_is_the_same(journal, monkeypatch, ca
     assert set(circumstances) == {"code", "images", "numpy", "blas", "simd", "machine"}
     for name in circumstances:
         other = {**circumstances, name: "other"}
-        for module in (trial, fleet):
+        for module in (trial, trials):
             monkeypatch.setattr(module, "circumstances", lambda data, other=other: other)
         assert done(QUICK)[1] is False
 
@@ -339,7 +340,7 @@ def test_a_result_is_used_again_only_if_all_is_the_same(journal, monkeypatch, ca
 def test_the_code_that_decides_is_in_the_key(tmp_path, monkeypatch):
     before = trial._digest_of_sources()
     assert before == trial._digest_of_sources()
-    for name in ("minigrad/optim/adam.py", "minigrad/random.py", "datasets/idx.py", "benchmarks/net.py"):
+    for name in ("minigrad/optim/adam.py", "minigrad/random.py", "datasets/idx.py", "benchmarks/training/network.py"):
         assert any((ROOT / name) in ROOT.glob(pattern) for pattern in trial.SOURCES)
     monkeypatch.setattr(trial, "SOURCES", trial.SOURCES[1:])
     assert trial._digest_of_sources() != before
@@ -403,7 +404,7 @@ def test_what_failed_is_tried_again(journal, monkeypatch):
             raise MemoryError
         return {"accuracy": 90.0}
 
-    monkeypatch.setattr(fleet, "run", fails_once)
+    monkeypatch.setattr(trials, "run", fails_once)
     with Fleet(journal, console()) as here:
         assert here.run([QUICK], "it") == {}
         assert here.failed == {QUICK: "MemoryError"}
@@ -415,5 +416,5 @@ def test_what_failed_is_tried_again(journal, monkeypatch):
 
 def test_a_worker_that_differs_from_the_others_is_not_believed():
     wanted = trial.key(QUICK, {**trial.circumstances("digits"), "numpy": "1.0"})
-    _, result = fleet._work(QUICK, wanted)
+    _, result = trials._work(QUICK, wanted)
     assert "differs from the others: numpy" in result["failed"]

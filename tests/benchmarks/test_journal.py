@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks import UsageError
-from benchmarks.journal import Journal, canonical
+from benchmarks.training.journal import Journal, canonical
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -295,7 +295,7 @@ def test_canonical_json_is_one_and_the_same():
 WRITER = """
 import os, signal, sys
 from pathlib import Path
-from benchmarks.journal import Journal
+from benchmarks.training.journal import Journal
 
 path = Path(sys.argv[1])
 write = os.write
@@ -342,7 +342,7 @@ def test_killed_in_the_middle_of_a_write_it_keeps_what_was_reported(path):
 
 FULL = """
 import resource, sys
-from benchmarks.journal import Journal
+from benchmarks.training.journal import Journal
 
 with Journal(sys.argv[1]) as journal:
     journal.add({"a": 1}, {"loss": 1.0})

@@ -12,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import UsageError, parallel
-from benchmarks.entrants import explain
+from benchmarks import UsageError
+from benchmarks.training import pool
+from benchmarks.training.optimizers import explain
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -215,7 +216,7 @@ def half(task):
 
 def test_a_process_that_dies_spoils_its_own_task_alone():
     tasks = [1, "die", 2, 3, "die", 4, 5]
-    found = dict(parallel.outcomes(half, tasks, 2))
+    found = dict(pool.outcomes(half, tasks, 2))
     assert {number: found[number] for number in (0, 2, 3, 5, 6)} == {0: 0.5, 2: 1.0, 3: 1.5, 5: 2.0, 6: 2.5}
     assert [str(found[number]) for number in (1, 4)] == ["its process has ended: os._exit(3)"] * 2
     assert found[1].at(__file__).endswith(f"(line {half.__code__.co_firstlineno + 2})")
@@ -228,15 +229,15 @@ def vanish(task):
 
 
 def test_who_died_is_found_out_where_nothing_is_written_down():
-    found = dict(parallel.outcomes(vanish, [1, "die", 2, 3], 2))
+    found = dict(pool.outcomes(vanish, [1, "die", 2, 3], 2))
     assert {number: found[number] for number in (0, 2, 3)} == {0: 0.5, 2: 1.0, 3: 1.5}
     assert str(found[1]) == "its process has ended: killed, perhaps for want of memory"
 
 
 def test_what_work_raises_ends_it():
     with pytest.raises(TypeError):
-        list(parallel.outcomes(half, [None], 2))
-    assert dict(parallel.outcomes(half, [1], 1)) == {0: 0.5}
+        list(pool.outcomes(half, [None], 2))
+    assert dict(pool.outcomes(half, [1], 1)) == {0: 0.5}
 
 
 # The sentences.
@@ -257,7 +258,7 @@ def test_an_error_is_one_line(message, told):
 
 @pytest.mark.parametrize("name", ["", "[red]", "../../x", "a b", "a.b"])
 def test_a_name_that_is_none(tmp_path, name):
-    from benchmarks.entrants import entrant
+    from benchmarks.training.optimizers import entrant
 
     with pytest.raises(UsageError, match="is no name of a class"):
         entrant(f"{tmp_path}/mine.py:{name}")

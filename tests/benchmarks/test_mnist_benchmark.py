@@ -18,9 +18,11 @@ from process_tools import HUNG, wait_until
 from rich.console import Console
 
 import minigrad
-from benchmarks import mnist, net, report
+from benchmarks import mnist
 from benchmarks.__main__ import main
-from benchmarks.entrants import entrant, entrants
+from benchmarks.console import report
+from benchmarks.training import network, notebook
+from benchmarks.training.optimizers import entrant, entrants
 from minigrad import backend, optim
 from minigrad.utils.data import DataLoader
 
@@ -56,16 +58,16 @@ def text_of(results, settings) -> str:
     return out.file.getvalue()
 
 
-def result(name: str, run: net.Run | None, error: str | None = None) -> mnist.Result:
-    return mnist.Result(entrant(name), run, error, mnist.notebook().get(name))
+def result(name: str, run: network.Run | None, error: str | None = None) -> mnist.Result:
+    return mnist.Result(entrant(name), run, error, notebook.notebook_runs().get(name))
 
 
 def replayed(name: str, shift: float = 0.0) -> mnist.Result:
     """A run that printed what the notebook did, but for `shift` in its last accuracy."""
-    theirs = mnist.notebook()[name].figures
+    theirs = notebook.notebook_runs()[name].figures
     same = [(i, loss, accuracy) for i, (loss, accuracy) in theirs.items()]
     same[-1] = (*same[-1][:2], same[-1][2] + shift)
-    return result(name, net.Run(0.1, [1.0] * 3000, same, 2.0))
+    return result(name, network.Run(0.1, [1.0] * 3000, same, 2.0))
 
 
 # What is computed
@@ -74,7 +76,7 @@ def replayed(name: str, shift: float = 0.0) -> mnist.Result:
 def test_sgd_at_500_is_the_notebooks():
     """Draws, network, loop and test together: the weights, the mini-batches and the figure of cell 5."""
     told = []
-    run = mnist.work(mnist.Task("sgd", None, net.Settings(iterations=500)), told.append)
+    run = mnist.work(mnist.Task("sgd", None, network.Settings(iterations=500)), told.append)
     ((iteration, loss, accuracy),) = run.figures
     assert (iteration, f"{loss:.4f}", f"{accuracy:.2f}") == (500, "0.3441", "91.74")
     assert len(run.losses) == 500
@@ -83,7 +85,7 @@ def test_sgd_at_500_is_the_notebooks():
     assert told == list(range(50, 501, 50))
 
 
-class Watched(net.Net):
+class Watched(network.Net):
     """Notes at every call whether operations are being recorded."""
 
     def forward(self, images):
@@ -92,11 +94,11 @@ class Watched(net.Net):
 
 
 def test_a_test_takes_one_64_bit_draw_and_records_nothing():
-    test = net.load("digits", False)
+    test = network.load("digits", False)
     minigrad.manual_seed(5)
     model = Watched.for_data(test)
     after = minigrad.random.default_generator.get_state()
-    net.accuracy(model, DataLoader(test, 100))
+    network.accuracy(model, DataLoader(test, 100))
     assert model.recorded == [False] * 4
     drawn = minigrad.random.default_generator.outputs(3).tolist()
     minigrad.random.default_generator.set_state(after)
@@ -105,12 +107,12 @@ def test_a_test_takes_one_64_bit_draw_and_records_nothing():
 
 
 def test_accuracy_does_not_depend_on_how_many_are_tested_at_a_time():
-    data, test = net.load("digits", True), net.load("digits", False)
+    data, test = network.load("digits", True), network.load("digits", False)
     minigrad.manual_seed(0)
-    model = net.Net.for_data(data)
-    for _ in net.steps(model, optim.Adam(model.parameters()), DataLoader(data, 50, shuffle=True), 60):
+    model = network.Net.for_data(data)
+    for _ in network.steps(model, optim.Adam(model.parameters()), DataLoader(data, 50, shuffle=True), 60):
         pass
-    whole_loss, whole = net.evaluate(model, DataLoader(test, len(test)))
+    whole_loss, whole = network.evaluate(model, DataLoader(test, len(test)))
     logits = model(test.batch(numpy.arange(len(test)))[0]).data
     assert whole == 100 * int((logits.argmax(1) == test.targets).sum()) / len(test)
     assert 30 < whole < 100
@@ -118,18 +120,18 @@ def test_accuracy_does_not_depend_on_how_many_are_tested_at_a_time():
     p /= p.sum(1, keepdims=True)
     assert whole_loss == pytest.approx(-numpy.log(p[numpy.arange(len(test)), test.targets]).mean(), rel=1e-5)
     for size in (1, 7, 100):
-        loss, accuracy = net.evaluate(model, DataLoader(test, size))
+        loss, accuracy = network.evaluate(model, DataLoader(test, size))
         assert accuracy == whole
         assert loss == pytest.approx(whole_loss, rel=1e-5)
 
 
 def test_an_epoch_draws_only_when_its_first_mini_batch_is_asked_for():
     """A test after the last mini-batch of an epoch draws before the next epoch does, as in the notebook."""
-    data = net.load("digits", True)
+    data = network.load("digits", True)
     minigrad.manual_seed(1)
-    model = net.Net.for_data(data)
+    model = network.Net.for_data(data)
     loader = DataLoader(data, 700, shuffle=True)
-    steps = net.steps(model, optim.SGD(model.parameters(), lr=0.1), loader, 2)
+    steps = network.steps(model, optim.SGD(model.parameters(), lr=0.1), loader, 2)
     next(steps)
     before = minigrad.random.default_generator.get_state()
     next(steps)
@@ -140,9 +142,9 @@ def test_an_epoch_draws_only_when_its_first_mini_batch_is_asked_for():
 
 
 def test_points_of_test():
-    assert net.Settings().points == [500, 1000, 1500, 2000, 2500, 3000]
-    assert net.Settings(iterations=700).points == [500, 700]
-    assert net.Settings(iterations=20).points == [20]
+    assert network.Settings().points == [500, 1000, 1500, 2000, 2500, 3000]
+    assert network.Settings(iterations=700).points == [500, 700]
+    assert network.Settings(iterations=20).points == [20]
 
 
 def test_figures_do_not_depend_on_the_number_of_processes(tmp_path):
@@ -175,12 +177,12 @@ def test_a_rate_of_its_own_in_the_results(tmp_path):
 
 
 def test_the_notebooks_runs_are_all_there():
-    stored = json.loads((ROOT / "benchmarks" / "notebook_figures.json").read_text())
-    assert sorted(mnist.CELLS.values()) == sorted(run["cell"] for run in stored["runs"])
-    notebook = mnist.notebook()
-    assert sum(len(run.figures) for run in notebook.values()) == 66
-    assert notebook["sgd"].figures[500] == (0.34407174587249756, 91.74)
-    posts = {name: run.original_post for name, run in notebook.items() if run.original_post is not None}
+    stored = json.loads((ROOT / "benchmarks" / "training" / "notebook_figures.json").read_text())
+    assert sorted(notebook.CELLS.values()) == sorted(run["cell"] for run in stored["runs"])
+    printed = notebook.notebook_runs()
+    assert sum(len(run.figures) for run in printed.values()) == 66
+    assert printed["sgd"].figures[500] == (0.34407174587249756, 91.74)
+    posts = {name: run.original_post for name, run in printed.items() if run.original_post is not None}
     assert posts == stored["summary_of_the_original_post_percent"]
     assert len(mnist.RUNS) == 13
     assert set(mnist.RUNS) - set(notebook) == {"radam", "ranger"}
@@ -197,11 +199,11 @@ def test_the_notebooks_runs_are_all_there():
     ],
 )
 def test_agreement(ours, agree):
-    assert mnist.agrees(ours, (0.34407174587249756, 91.74)) is agree
+    assert notebook.agrees(ours, (0.34407174587249756, 91.74)) is agree
 
 
 def test_the_table_of_runs_that_agree():
-    text = text_of([replayed("sgd"), replayed("momentum")], net.Settings())
+    text = text_of([replayed("sgd"), replayed("momentum")], network.Settings())
     assert "Accuracy in percent over the 10 000 test images of mnist" in text
     assert "784-100-10 with ReLU, mini-batches of 100, seed 0" in text
     ours, theirs = (line.split() for line in text.splitlines() if "91.74" in line)
@@ -211,7 +213,7 @@ def test_the_table_of_runs_that_agree():
 
 
 def test_the_table_of_a_run_that_does_not():
-    text = text_of([replayed("adam", shift=-0.03), result("radam", replayed("sgd").run)], net.Settings())
+    text = text_of([replayed("adam", shift=-0.03), result("radam", replayed("sgd").run)], network.Settings())
     (ours,) = [line.split() for line in text.splitlines() if line.startswith(" Adam")]
     assert " ".join(ours[1:]) == "93.10 = 95.02 = 95.74 = 96.36 = 96.63 = 97.07 -0.03 0.0460 = 97.20"
     (alone,) = [line.split() for line in text.splitlines() if line.startswith(" RAdam")]
@@ -220,22 +222,22 @@ def test_the_table_of_a_run_that_does_not():
 
 
 def test_the_columns_of_the_table_are_to_the_left_since_their_cells_have_two_parts():
-    made = mnist.table([replayed("sgd")], net.Settings())
+    made = mnist.table([replayed("sgd")], network.Settings())
     assert {column.justify for column in made.columns} == {"left"}
 
 
 def test_a_runs_record_rounds_its_seconds_to_milliseconds():
-    run = net.Run(0.1, [1.0], [(1, 1.0, 50.0)], 1.23456)
-    (kept,) = mnist.record([mnist.Result(entrant("sgd"), run, None, None)], net.Settings())["runs"]
+    run = network.Run(0.1, [1.0], [(1, 1.0, 50.0)], 1.23456)
+    (kept,) = mnist.record([mnist.Result(entrant("sgd"), run, None, None)], network.Settings())["runs"]
     assert kept == {"name": "sgd", "label": "SGD", "lr": 0.1, "seconds": 1.235, "figures": [(1, 1.0, 50.0)]}
 
 
 def test_the_whole_table_is_no_wider_than_120_columns():
     results = [
-        replayed(name, shift=-12.34) if name in mnist.CELLS else result(name, replayed("sgd").run)
+        replayed(name, shift=-12.34) if name in notebook.CELLS else result(name, replayed("sgd").run)
         for name in mnist.RUNS
     ]
-    text = text_of(results, net.Settings())
+    text = text_of(results, network.Settings())
     assert max(map(len, text.splitlines())) <= 120
     assert "…" not in text
 
@@ -252,14 +254,14 @@ def test_the_notebook_is_left_out_where_it_has_nothing_to_compare(tmp_path, caps
 @pytest.mark.parametrize(
     ("lr", "settings", "there"),
     [
-        (None, net.Settings(), True),
-        (None, net.Settings(device="cuda"), True),
-        (0.1, net.Settings(), False),
-        (None, net.Settings(seed=1), False),
-        (None, net.Settings(every=100), False),
-        (None, net.Settings(iterations=600), False),
-        (None, net.Settings(batch_size=50), False),
-        (None, net.Settings(data="fashion"), False),
+        (None, network.Settings(), True),
+        (None, network.Settings(device="cuda"), True),
+        (0.1, network.Settings(), False),
+        (None, network.Settings(seed=1), False),
+        (None, network.Settings(every=100), False),
+        (None, network.Settings(iterations=600), False),
+        (None, network.Settings(batch_size=50), False),
+        (None, network.Settings(data="fashion"), False),
     ],
 )
 def test_when_the_notebook_is_compared_with(lr, settings, there, monkeypatch):
@@ -309,7 +311,7 @@ def test_the_json_says_what_it_was_measured_with(tmp_path, capsys):
 
 
 def test_the_notebooks_figures_are_in_the_json():
-    (run,) = mnist.record([replayed("sgd", shift=0.5)], net.Settings())["runs"]
+    (run,) = mnist.record([replayed("sgd", shift=0.5)], network.Settings())["runs"]
     assert run["notebook"]["original_post"] == 95.78
     assert run["notebook"]["figures"][0] == (500, 0.34407174587249756, 91.74)
     assert run["notebook"]["agreeing"] == [500, 1000, 1500, 2000, 2500]
@@ -317,12 +319,12 @@ def test_the_notebooks_figures_are_in_the_json():
 
 def test_the_picture_has_every_run_and_the_notebooks_points():
     results = [replayed("sgd"), result("ranger", replayed("adam").run), result("adam", None, "broke")]
-    fig = mnist.picture(results, net.Settings())
+    fig = mnist.picture(results, network.Settings())
     for axes, column in zip(fig.axes, (1, 2), strict=True):
         lines = axes.get_lines()
         assert len(lines) == 2 + 2 + 1  # a line and rings for each run, dots for the one that the notebook has
         dots = lines[-1] if lines[-1].get_markersize() < lines[1].get_markersize() else lines[2]
-        values = [figure[column - 1] for figure in mnist.notebook()["sgd"].figures.values()]
+        values = [figure[column - 1] for figure in notebook.notebook_runs()["sgd"].figures.values()]
         assert any(list(line.get_ydata()) == values and line.get_color() == entrant("sgd").color for line in lines)
         assert dots.get_linestyle() == "None"
     (legend,) = fig.legends
@@ -330,9 +332,9 @@ def test_the_picture_has_every_run_and_the_notebooks_points():
 
 
 def test_the_pictures_lines_rings_and_words():
-    mine, theirs = net.Run(0.1, [4.0, 2.0, 3.0, 7.0], [(2, 2.0, 50.0), (4, 7.0, 60.0)], 1.0), replayed("sgd")
+    mine, theirs = network.Run(0.1, [4.0, 2.0, 3.0, 7.0], [(2, 2.0, 50.0), (4, 7.0, 60.0)], 1.0), replayed("sgd")
     mine = mnist.Result(entrant("adam"), mine, None, None)
-    top, bottom = mnist.picture([mine], net.Settings(iterations=4)).axes
+    top, bottom = mnist.picture([mine], network.Settings(iterations=4)).axes
     look = entrant("adam")
     mean, rings = top.get_lines()
     assert data_of(mean) == ([4], [4.0])  # of as many mini-batches as there are, up to 50
@@ -346,7 +348,7 @@ def test_the_pictures_lines_rings_and_words():
     assert top.get_title("left") == "Training loss (lines: mean of 4 mini-batches; rings: of one)"
     assert bottom.get_title("left") == "Test accuracy, percent (rings: ours)"
     assert bottom.get_xlabel() == "iteration"
-    top, bottom = mnist.picture([theirs, mine], net.Settings()).axes
+    top, bottom = mnist.picture([theirs, mine], network.Settings()).axes
     dots = ", dots: the notebook's"
     assert top.get_title("left") == f"Training loss (lines: mean of 50 mini-batches; rings: of one{dots})"
     assert bottom.get_title("left") == f"Test accuracy, percent (rings: ours{dots})"
@@ -453,10 +455,10 @@ def test_images_to_test_on_that_are_damaged_are_told_before_anything_runs(capsys
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("datasets.FashionMNIST.digests", {})
     monkeypatch.setattr(mnist, "run_all", lambda *arguments: pytest.fail("it ran"))
-    net.load.cache_clear()
+    network.load.cache_clear()
     assert main(["mnist", "--data", "fashion", "--batch-size", "1"]) == 2
     assert "t10k-images-idx3-ubyte.gz: is not an IDX file" in capsys.readouterr().err
-    net.load.cache_clear()
+    network.load.cache_clear()
 
 
 def test_cupy_that_is_not_here(capsys, monkeypatch):

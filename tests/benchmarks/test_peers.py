@@ -9,9 +9,11 @@ import numpy as np
 import pytest
 
 import minigrad
-from benchmarks import entrants, peers, speed
-from benchmarks.entrants import ENTRANTS
-from benchmarks.peers import CHAINS, LINKS, ON_ARRAYS, ON_TENSORS, PEERS, TORCH, Rule, Work
+from benchmarks import speed
+from benchmarks.timing import libraries
+from benchmarks.timing.libraries import CHAINS, LINKS, ON_ARRAYS, ON_TENSORS, PEERS, TORCH, Rule, Work
+from benchmarks.training import optimizers
+from benchmarks.training.optimizers import ENTRANTS
 
 RULES = {name: speed.rule_of(one) for name, one in ENTRANTS.items()}
 
@@ -64,7 +66,7 @@ def trained(peer: str) -> list[tuple[str, str]]:
     ]
 
 
-def installed(peer: str) -> peers.Peer:
+def installed(peer: str) -> libraries.Peer:
     if missing := PEERS[peer].missing():
         pytest.skip(f"{', '.join(missing)} is not installed: {PEERS[peer].install}")
     return PEERS[peer](1)
@@ -119,7 +121,7 @@ def test_minigrads_loader_trains_on_all_images(work):
 
 def test_a_learners_optimizer_keeps_its_own_rate(work):
     spec = f"{Path(__file__).with_name('signsgd.py')}:SignSGD"
-    rule = speed.rule_of(entrants.entrant(spec))
+    rule = speed.rule_of(optimizers.entrant(spec))
     assert rule.name == "SignSGD"
     run = PEERS["minigrad"](1).training("", rule, work)
     assert run(1) == pytest.approx(losses_of_sgd(work, 0, 1)[0], rel=1e-5)
@@ -189,10 +191,10 @@ def test_an_update_is_a_step_of_all_parameters(peer, monkeypatch):
     made = []
     if peer == "minigrad":
         one = ENTRANTS["adam"]
-        keep = entrants.Entrant(
+        keep = optimizers.Entrant(
             "adam", "", lambda p, lr: made.append(one.make(p, lr=lr)) or made[-1], "", "-", one.spec
         )
-        monkeypatch.setattr(entrants, "entrant", lambda spec: keep)
+        monkeypatch.setattr(optimizers, "entrant", lambda spec: keep)
         PEERS[peer](1).update("", RULES["adam"], 2500)(3)
         theta = made[0].theta
     else:
@@ -202,12 +204,12 @@ def test_an_update_is_a_step_of_all_parameters(peer, monkeypatch):
         torch.update("", RULES["adam"], 2500)(3)
         theta = made[0].param_groups[0]["params"][0].detach().numpy()
     # Adam with a constant gradient goes by the rate at every step, against its sign.
-    np.testing.assert_allclose(theta, -3 * 0.001 * np.sign(peers._gradient(2500)), rtol=1e-3)
+    np.testing.assert_allclose(theta, -3 * 0.001 * np.sign(libraries._gradient(2500)), rtol=1e-3)
 
 
 def test_the_gradient_has_no_zeros():
-    assert (peers._gradient(2500) != 0).all()
-    assert len(peers._gradient(2500)) == 2500
+    assert (libraries._gradient(2500) != 0).all()
+    assert len(libraries._gradient(2500)) == 2500
 
 
 # Single operations.
@@ -231,7 +233,7 @@ def test_a_chain_is_recorded_or_not_and_gone_back_through_or_not(way, monkeypatc
 
     monkeypatch.setitem(ON_TENSORS, "probe", probe)
     start = minigrad.tensor([2.0, 3.0], requires_grad=True)
-    peers._chain(minigrad, start, None, way, "probe")(3 * LINKS)
+    libraries._chain(minigrad, start, None, way, "probe")(3 * LINKS)
     assert recorded == [way != "unrecorded"] * 3 * LINKS
     assert (start.grad is not None) == (way == "backward")
     if way == "backward":

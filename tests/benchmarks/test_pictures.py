@@ -12,8 +12,7 @@ from picture_tools import data_of, labels
 from PIL import Image
 
 from benchmarks import UsageError
-from benchmarks.entrants import ENTRANTS, entrants
-from benchmarks.landscapes import SURFACES
+from benchmarks.console.style import LOOKS
 from benchmarks.pictures import (
     animation,
     inside,
@@ -27,9 +26,10 @@ from benchmarks.pictures import (
     warm_up,
 )
 from benchmarks.pictures.explaining import Request
+from benchmarks.pictures.landscapes import SURFACES
+from benchmarks.pictures.race import race, run
 from benchmarks.pictures.stage import Stage
-from benchmarks.race import race, run
-from benchmarks.style import LOOKS
+from benchmarks.training.optimizers import ENTRANTS, entrants
 
 
 @pytest.fixture

@@ -12,11 +12,13 @@ import pytest
 from picture_tools import assert_png, data_of, heads, labels, rows
 
 import minigrad
-from benchmarks import UsageError, net, replay, style
-from benchmarks.entrants import entrant
-from benchmarks.mnist import CELLS, notebook
+from benchmarks import UsageError, replay
+from benchmarks.console import style
 from benchmarks.replay import Ensemble, Figure
-from benchmarks.trial import Shift, Trial, run
+from benchmarks.training import network
+from benchmarks.training.notebook import CELLS, notebook_runs
+from benchmarks.training.optimizers import entrant
+from benchmarks.training.trial import Shift, Trial, run
 from minigrad import nn
 
 
@@ -27,7 +29,7 @@ def figure(notebook, *members, iteration=500):
 def ensemble(name, finals, traces=None):
     """An ensemble whose last figure has the accuracies `finals`."""
     traces = traces or [[0.5]] * len(finals)
-    printed = notebook()[name].figures[3000]
+    printed = notebook_runs()[name].figures[3000]
     members = tuple((printed[0], accuracy) for accuracy in finals)
     return Ensemble(entrant(name), tuple({"trace": trace} for trace in traces), (Figure(name, 3000, printed, members),))
 
@@ -79,7 +81,7 @@ def test_shifts_draw_nothing_from_the_notebooks_generator():
 @pytest.mark.parametrize(("member", "often"), [(0, 10), (1, 0), (1, 10), (2, 7)])
 def test_weights_are_shifted_at_the_start_and_again_as_often_as_is_asked(member, often, monkeypatch):
     """Looked at in the weights themselves: whether a shift shows in a float32 loss depends on the processor."""
-    start, seen, steps = [], {}, net.steps
+    start, seen, steps = [], {}, network.steps
 
     def watched(model, optimizer, loader, iterations):
         start.append(optimizer.theta.copy())
@@ -88,11 +90,11 @@ def test_weights_are_shifted_at_the_start_and_again_as_often_as_is_asked(member,
             yield iteration, loss
             seen[iteration] = before, optimizer.theta.copy()
 
-    monkeypatch.setattr(net, "steps", watched)
+    monkeypatch.setattr(network, "steps", watched)
     run(Trial("sgd", data="digits", iterations=40, every=40, member=member, often=often))
 
     minigrad.manual_seed(0)
-    parameters = list(net.Net.for_data(net.load("digits", True)).parameters())
+    parameters = list(network.Net.for_data(network.load("digits", True)).parameters())
     drawn = np.concatenate([p.data.ravel() for p in parameters])
     shift = Shift(member)
     shift([p.data for p in parameters])
@@ -124,7 +126,7 @@ def test_within_means_loss_and_accuracy_to_the_digits_that_are_compared():
 
 def several(name, *figures, traces=((0.5, 0.4),), printed=None):
     """An ensemble with one figure for each of `figures`, which are its members' pairs, after 500, 1000, ..."""
-    theirs = printed or [notebook()[name].figures[500 * i] for i in range(1, len(figures) + 1)]
+    theirs = printed or [notebook_runs()[name].figures[500 * i] for i in range(1, len(figures) + 1)]
     made = (
         Figure(name, 500 * i, pair, members) for i, (pair, members) in enumerate(zip(theirs, figures, strict=True), 1)
     )
@@ -233,7 +235,7 @@ def test_all_66_figures_are_compared():
     names = [name for name in CELLS if name not in replay.SAME]
     every = [Ensemble(entrant(n), tuple(results), replay.figures(n, results, 3000)) for n in names]
     assert len(replay.counted(every)) == 66
-    assert notebook()["mini-batch"].figures == notebook()["sgd"].figures
+    assert notebook_runs()["mini-batch"].figures == notebook_runs()["sgd"].figures
 
 
 def test_a_member_that_broke_off_is_left_out_where_it_has_nothing():
@@ -340,7 +342,7 @@ def test_conclusions_about_ensembles_of_several_sizes():
 
 def by_rank(*names):
     """The names from the one that the notebook has first."""
-    return sorted(names, key=lambda name: -notebook()[name].figures[3000][1])
+    return sorted(names, key=lambda name: -notebook_runs()[name].figures[3000][1])
 
 
 def test_a_pair_that_is_always_turned_round_is_not_open():
@@ -389,7 +391,7 @@ def test_the_record_has_every_figure():
     assert [(run["agrees_to"], run["parts_at"]) for run in runs] == [(500, 25), (0, None)]
     assert runs[0]["figures"] == [
         {
-            "iteration": 500, "notebook": notebook()["sgd"].figures[500], "losses": [0.3441, 0.35, 0.33],
+            "iteration": 500, "notebook": notebook_runs()["sgd"].figures[500], "losses": [0.3441, 0.35, 0.33],
             "accuracies": [91.74, 91.5, 92.0], "branches": 3, "outside": [], "nearest": 0, "exact": [0],
         }
     ]  # fmt: skip
@@ -536,11 +538,11 @@ def test_only_ensembles_that_leave_a_figure_outside_are_widened(monkeypatch):
             trials = list(trials)
             asked.append([(trial.optimizer, trial.member) for trial in trials])
             assert {(t.often, t.iterations, t.trace) for t in trials} == {(7, 500, replay.TRACE)}
-            loss = {"sgd": notebook()["sgd"].figures[500][0], "adam": 9.0}
+            loss = {"sgd": notebook_runs()["sgd"].figures[500][0], "adam": 9.0}
             return {
                 t: {
                     "losses": [loss[t.optimizer]],
-                    "accuracies": [notebook()[t.optimizer].figures[500][1]],
+                    "accuracies": [notebook_runs()[t.optimizer].figures[500][1]],
                     "trace": [1.0],
                 }
                 for t in trials

@@ -15,8 +15,9 @@ from picture_tools import labels
 from rich.console import Console
 
 import minigrad
-from benchmarks import UsageError, options, report, style
+from benchmarks import UsageError
 from benchmarks import __main__ as command
+from benchmarks.console import options, report, style
 from minigrad.optim import compiled
 
 ROOT = Path(__file__).parents[2]

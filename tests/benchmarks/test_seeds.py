@@ -15,14 +15,16 @@ from picture_tools import assert_png, data_of, heads, labels, rows
 from threadpoolctl import threadpool_limits
 
 import minigrad
-from benchmarks import UsageError, compare, net, seeds, standings, trial
-from benchmarks.compare import compared, difference, quartiles
-from benchmarks.entrants import ENTRANTS, entrant
-from benchmarks.journal import Journal
+from benchmarks import UsageError, seeds
+from benchmarks.ranking import standings, statistics
+from benchmarks.ranking.standings import Outcome, Score
+from benchmarks.ranking.statistics import compared, difference, quartiles
+from benchmarks.ranking.tuning import FIRST_SEED, LONGEST, Grid, Tuned, tune
 from benchmarks.seeds import Plan
-from benchmarks.standings import Outcome, Score
-from benchmarks.trial import Trial
-from benchmarks.tuning import FIRST_SEED, LONGEST, Grid, Tuned, tune
+from benchmarks.training import network, trial
+from benchmarks.training.journal import Journal
+from benchmarks.training.optimizers import ENTRANTS, entrant
+from benchmarks.training.trial import Trial
 
 # Statistics.
 
@@ -50,7 +52,7 @@ def test_the_interval_is_scipys_and_covers_the_mean():
 
 
 def test_equal_differences_need_no_resampling():
-    assert difference([0.2, 0.2, 0.2]) == compare.Difference(0.2, 0.2, 0.2)
+    assert difference([0.2, 0.2, 0.2]) == statistics.Difference(0.2, 0.2, 0.2)
     assert difference([0.0] * 5).tie
     assert not difference([0.2] * 5).tie
 
@@ -88,14 +90,14 @@ def test_after_the_first_tie_an_interval_that_does_not_reach_0_is_widened_to_it(
     assert alone.low > 0
     assert first == difference(SURE_BUT_TIED, level)
     assert first.tie
-    assert second == compare.Difference(alone.mean, 0.0, alone.high)
+    assert second == statistics.Difference(alone.mean, 0.0, alone.high)
     assert second.tie
 
     first, second = compared([[-value for value in SURE_BUT_TIED], [-value for value in DOUBTFUL_BUT_NOT_TIED]])
     alone = difference([-value for value in DOUBTFUL_BUT_NOT_TIED], level)
     assert alone.high < 0
     assert first.tie
-    assert second == compare.Difference(alone.mean, alone.low, 0.0)
+    assert second == statistics.Difference(alone.mean, alone.low, 0.0)
     assert second.tie
 
 
@@ -103,11 +105,11 @@ def test_after_the_first_tie_an_interval_that_does_not_reach_0_is_widened_to_it(
     ("low", "high", "tie"), [(0.0, 1.0, True), (-1.0, 0.0, True), (0.01, 1.0, False), (-1.0, -0.01, False)]
 )
 def test_an_interval_that_holds_0_is_a_tie_its_ends_included(low, high, tie):
-    assert compare.Difference((low + high) / 2, low, high).tie is tie
+    assert statistics.Difference((low + high) / 2, low, high).tie is tie
 
 
 def test_a_difference_is_written_with_signs_and_two_digits():
-    assert str(compare.Difference(0.514, -0.1, 1.128)) == "+0.51 [-0.10, +1.13]"
+    assert str(statistics.Difference(0.514, -0.1, 1.128)) == "+0.51 [-0.10, +1.13]"
 
 
 def test_quartiles_lie_between_neighbours_in_proportion():
@@ -125,7 +127,7 @@ def test_which_pair_is_tested_first_does_not_depend_on_the_side():
     assert found[1] == difference([-value for value in ahead], 1 - 0.05 / 2)
     assert found[0] == difference(fair, 1 - 0.05 / 1)
     constant = compared([fair, [0.0] * 10, [0.2] * 10])
-    assert constant[2] == compare.Difference(0.2, 0.2, 0.2)  # certain, so first
+    assert constant[2] == statistics.Difference(0.2, 0.2, 0.2)  # certain, so first
     assert constant[0] == difference(fair, 1 - 0.05 / 2)
     assert constant[1].tie  # a tie for certain, so last
 
@@ -656,7 +658,7 @@ def test_who_raises_at_every_rate_is_left_out():
 
 
 def test_the_held_out_images_are_not_trained_on_and_the_test_images_are_apart():
-    whole, test = net.load("digits", True), net.load("digits", False)
+    whole, test = network.load("digits", True), network.load("digits", False)
     kept, held_out, once = trial._images(Trial("sgd", data="digits", part="tune"))
     assert once is None
     assert (len(kept), len(held_out)) == (1167, 233)
@@ -690,8 +692,8 @@ def test_looking_for_the_target_draws_nothing_and_changes_no_bit():
 
 
 def test_a_trial_is_the_run_that_the_main_benchmark_does():
-    settings = net.Settings("digits", 3, 40, 50, 15)
-    its = net.train(entrant("momentum").make, settings)
+    settings = network.Settings("digits", 3, 40, 50, 15)
+    its = network.train(entrant("momentum").make, settings)
     mine = trial.run(Trial("momentum", data="digits", seed=3, iterations=40, batch_size=50, every=15, trace=1))
     assert mine["losses"] == [loss for _, loss, _ in its.figures]
     assert mine["accuracies"] == [accuracy for _, _, accuracy in its.figures]
@@ -722,9 +724,9 @@ def test_a_run_that_diverges_is_counted_and_goes_no_further():
 
 @pytest.mark.parametrize(("bias", "dead"), [(100.0, True), (0.0, False)])
 def test_a_network_that_takes_every_image_for_the_same_is_dead(bias, dead):
-    images = net.load("digits", False)
+    images = network.load("digits", False)
     minigrad.manual_seed(0)
-    model = net.Net.for_data(images)
+    model = network.Net.for_data(images)
     model.fc2.bias.data[3] = bias
     found = trial.measured(model, images)
     assert found.dead is dead
@@ -735,12 +737,12 @@ def test_a_network_that_takes_every_image_for_the_same_is_dead(bias, dead):
 
 def test_a_schedule_starts_at_the_rate_and_ends_at_nothing():
     made = trial._optimizer(
-        Trial("momentum", rate=0.2, schedule="cosine", iterations=10), net.Net(4, 3, 2).parameters()
+        Trial("momentum", rate=0.2, schedule="cosine", iterations=10), network.Net(4, 3, 2).parameters()
     )
     rate = made.param_groups[0]["lr"]
     assert (rate(0), rate(5), rate(10)) == (0.2, pytest.approx(0.1), pytest.approx(0, abs=1e-17))
-    assert trial._optimizer(Trial("adam"), net.Net(4, 3, 2).parameters()).lr == 0.001
-    assert trial._optimizer(Trial("lookahead", rate=0.5), net.Net(4, 3, 2).parameters()).lr == 0.5
+    assert trial._optimizer(Trial("adam"), network.Net(4, 3, 2).parameters()).lr == 0.001
+    assert trial._optimizer(Trial("lookahead", rate=0.5), network.Net(4, 3, 2).parameters()).lr == 0.5
 
 
 # The plan.
@@ -840,7 +842,7 @@ def test_the_notebooks_track(tmp_path, capsys):
     }
     for one, seed in itertools.product(record["optimizers"], range(2)):
         with threadpool_limits(1, user_api="blas"):
-            its = net.train(entrant(one["name"]).make, net.Settings("digits", seed, 20))
+            its = network.train(entrant(one["name"]).make, network.Settings("digits", seed, 20))
         run = one["seeds"][seed]
         assert run["accuracy"] == its.figures[-1][2]  # all seeds, on all training images
         assert run["losses"] == [its.figures[-1][1]]

@@ -16,10 +16,11 @@ from rich.console import Console
 
 import minigrad
 from benchmarks import __main__ as command
-from benchmarks import scaling, speed
-from benchmarks.entrants import ENTRANTS
-from benchmarks.peers import PEERS, Rule, Work
-from benchmarks.timing import Outcome, Sample, Task, Workplace
+from benchmarks import speed
+from benchmarks.timing import scaling
+from benchmarks.timing.libraries import PEERS, Rule, Work
+from benchmarks.timing.workers import Outcome, Sample, Task, Workplace
+from benchmarks.training.optimizers import ENTRANTS
 
 RULES = {name: speed.rule_of(one) for name, one in ENTRANTS.items()}
 

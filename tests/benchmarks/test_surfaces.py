@@ -17,12 +17,12 @@ from reference_rules import REFERENCES, descend
 
 from benchmarks import UsageError, surfaces
 from benchmarks.__main__ import main
-from benchmarks.entrants import ENTRANTS, entrants
-from benchmarks.landscapes import SURFACES, crossing, hessian, prepared, surface, value_and_gradient
+from benchmarks.console.style import GUESTS, LOOKS
 from benchmarks.pictures import animation, inside, racing
+from benchmarks.pictures.landscapes import SURFACES, crossing, hessian, prepared, surface, value_and_gradient
+from benchmarks.pictures.race import hyperparameters, race, run
 from benchmarks.pictures.stage import window
-from benchmarks.race import hyperparameters, race, run
-from benchmarks.style import GUESTS, LOOKS
+from benchmarks.training.optimizers import ENTRANTS, entrants
 
 ROOT = Path(__file__).parents[2]
 
@@ -411,7 +411,7 @@ def test_where_there_is_nothing_to_stand_on_a_run_ends_where_it_was():
 
 def test_a_grid_is_evaluated_at_once_if_that_is_right():
     import minigrad
-    from benchmarks.landscapes import evaluate
+    from benchmarks.pictures.landscapes import evaluate
 
     x, y = numpy.meshgrid(numpy.linspace(1, 2, 4), numpy.linspace(3, 4, 3))
     called = []

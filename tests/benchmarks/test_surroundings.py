@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import columns
 from benchmarks.__main__ import BENCHMARKS, main
+from benchmarks.console.report import columns
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmarks import timing
-from benchmarks.peers import Work
-from benchmarks.timing import Sample, Task, Timing, Worker, WorkerError, Workplace
+from benchmarks.timing import workers
+from benchmarks.timing.libraries import Work
+from benchmarks.timing.workers import Sample, Task, Timing, Worker, WorkerError, Workplace
 
 SGD = {"name": "sgd", "spec": "sgd", "settings": {"lr": 0.1}}
 
@@ -46,7 +46,7 @@ def test_a_bar_is_drawn_on_a_terminal_alone(
     monkeypatch.setenv("TERM", "xterm-256color")
     piped, terminal = Console(file=io.StringIO()), Console(file=Terminal(), width=80)
     for out in (None, piped, terminal):
-        with timing._bar(out, "training steps", 3) as tick:
+        with workers._bar(out, "training steps", 3) as tick:
             tick()
     assert piped.file.getvalue() == ""  # type: ignore[attr-defined]
     assert "training steps" in terminal.file.getvalue()  # type: ignore[attr-defined]
@@ -87,15 +87,15 @@ def test_disturbed_rounds_are_kept_when_there_is_little_else():
 
 def test_how_often_makes_a_round_about_as_long_as_asked(monkeypatch):
     now = [0.0]
-    monkeypatch.setattr(timing.time, "perf_counter", lambda: now[0])
+    monkeypatch.setattr(workers.time, "perf_counter", lambda: now[0])
 
     def run(n: int) -> float:
         now[0] += 0.001 * n
         return 0.0
 
-    assert timing._how_often(run, 1, 0.024) == 24
-    assert timing._how_often(run, 100, 0.41) == 4  # of a hundred each: 0.1 s
-    assert timing._how_often(run, 100, 0.01) == 1
+    assert workers._how_often(run, 1, 0.024) == 24
+    assert workers._how_often(run, 100, 0.41) == 4  # of a hundred each: 0.1 s
+    assert workers._how_often(run, 100, 0.01) == 1
 
 
 # Whose turn it is.
@@ -122,8 +122,8 @@ class Scripted:
 
 @pytest.fixture
 def scripted(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int, str, Any]]:
-    monkeypatch.setattr(timing, "Worker", Scripted)
-    monkeypatch.setattr(timing, "REST", 0)
+    monkeypatch.setattr(workers, "Worker", Scripted)
+    monkeypatch.setattr(workers, "REST", 0)
     monkeypatch.setattr(Scripted, "log", [])
     monkeypatch.setattr(Scripted, "failing", {})
     return Scripted.log
@@ -216,13 +216,13 @@ def test_a_worker_prepares_times_and_forgets(folder):
 
 
 def test_a_rare_task_is_done_one_unit_a_round(folder):
-    bench = timing.Bench("floor", 1, folder)
+    bench = workers.Bench("floor", 1, folder)
     bench.prepare(key=0, what="training", unit=6, rare=True, rule=SGD)
     assert bench.round(key=0, seconds=1.0)[0] == 6
 
 
 def test_the_training_set_goes_with_the_last_task(folder):
-    bench = timing.Bench("floor", 1, folder)
+    bench = workers.Bench("floor", 1, folder)
     for key in (0, 1):
         bench.prepare(key=key, what="training", rule=SGD)
     bench.forget(0)
@@ -241,11 +241,11 @@ def test_a_worker_that_cannot_start_says_why(folder):
 
 def test_the_number_of_threads_is_in_the_environment_and_the_checkout_on_the_path(monkeypatch):
     monkeypatch.setenv("PYTHONPATH", "/elsewhere")
-    there = timing.surroundings(2)
+    there = workers.surroundings(2)
     for library in ("OPENBLAS", "OMP", "MKL"):
         assert there[f"{library}_NUM_THREADS"] == "2"
     root, elsewhere = there["PYTHONPATH"].split(os.pathsep)
-    assert (Path(root) / "benchmarks" / "timing.py").is_file()
+    assert (Path(root) / "benchmarks" / "timing" / "workers.py").is_file()
     assert elsewhere == "/elsewhere"
     assert there["PATH"] == os.environ["PATH"]
 
@@ -270,7 +270,7 @@ def test_questions_are_answered_line_by_line_and_errors_too():
             raise ValueError("no")
 
     answers = io.StringIO()
-    timing.serve(Fake(), io.StringIO('["double", {"x": 4}]\n["fail", {}]\n["nothing", {}]\n'), answers)
+    workers.serve(Fake(), io.StringIO('["double", {"x": 4}]\n["fail", {}]\n["nothing", {}]\n'), answers)
     double, fail, nothing = map(json.loads, answers.getvalue().splitlines())
     assert double == {"result": 8}
     assert fail == {"error": "ValueError: no"}

@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING, Any
 import numpy
 
 import minigrad
-from benchmarks import UsageError, columns
 from minigrad import backend
 from minigrad.optim import compiled
+
+from .. import UsageError, columns
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -137,7 +138,7 @@ def environment(device: str = "cpu", threads: int = 1) -> dict[str, Any]:
 
     Args:
         device: where the arrays were: "cpu" or "cuda".
-        threads: of the BLAS, in each process that measured (`benchmarks.parallel` sees to it that it is 1).
+        threads: of the BLAS, in each process that measured (`benchmarks.training.pool` sees to it that it is 1).
     """
     return {
         "minigrad": minigrad.__version__,

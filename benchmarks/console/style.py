@@ -11,7 +11,7 @@ import os
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from benchmarks import report
+from . import report
 
 BLUE = "#0072B2"
 VERMILLION = "#D55E00"
@@ -63,7 +63,7 @@ LOOKS = {
     "ema": Look(SKY, DASH_DOT),
     "schedulefree": Look(GREEN, DASH_DOT),
 }
-"""The look of each built-in optimizer (by its name in `benchmarks.entrants`), the same in every picture."""
+"""The look of each built-in optimizer (by its name in `benchmarks.training.optimizers`), the same in every picture."""
 
 GUESTS = tuple(Look(color, dash) for color in (BLACK, GREY) for dash in (SOLID, DASHED, DOTTED, DASH_DOT))
 """The looks of a learner's own optimizers, in the order in which they are given."""

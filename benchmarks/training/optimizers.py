@@ -21,12 +21,14 @@ from typing import Any
 import numpy
 
 import minigrad
-from benchmarks import UsageError, net, parallel
-from benchmarks.cell14 import Cell14
-from benchmarks.style import GUESTS, LOOKS, Dash
 from minigrad import optim
 from minigrad.optim import Optimizer
 from minigrad.tensor import Tensor
+
+from .. import UsageError
+from ..console.style import GUESTS, LOOKS, Dash
+from . import network, pool
+from .cell14 import Cell14
 
 __all__ = ["ENTRANTS", "REPLAYS", "Entrant", "UsageError", "entrant", "entrants", "explain"]
 
@@ -252,7 +254,7 @@ def rehearsed(make: Callable[..., Optimizer]) -> Optimizer:
     def trained(params: list[Tensor], made: Optimizer, steps: int) -> list[bytes]:
         images = minigrad.tensor([[0.5, -1.0, 2.0], [1.5, 0.5, -0.5]])
         for _ in range(steps):
-            net.step(made, lambda: ((images @ params[0].T + params[1]) ** 2).mean())
+            network.step(made, lambda: ((images @ params[0].T + params[1]) ** 2).mean())
         return [p.numpy().tobytes() for p in params]
 
     params, others = tiny(), tiny()
@@ -261,7 +263,7 @@ def rehearsed(make: Callable[..., Optimizer]) -> Optimizer:
     with numpy.errstate(all="ignore"):
         if trained(params, made, 3) == before:
             raise UsageError(f"{type(made).__name__} does not move its parameters: in three steps nothing has changed")
-        with net.testing(made):
+        with network.testing(made):
             repr(made)
         for p, other in zip(params, others, strict=True):
             other.data = p.numpy().copy()
@@ -286,8 +288,8 @@ def alone(work: Callable[[Any], Any], task: Any, file: Path) -> Any:
     Raises:
         UsageError: the process did not survive it.
     """
-    ((_, found),) = parallel.outcomes(work, [task], 1, apart=True)
-    if isinstance(found, parallel.Died):
+    ((_, found),) = pool.outcomes(work, [task], 1, apart=True)
+    if isinstance(found, pool.Died):
         raise UsageError(f"{file}: {found.at(str(file))}")
     return found
 
@@ -362,7 +364,7 @@ def blamed(file: str | Path, raises: str = "") -> Iterator[None]:
     except UsageError:
         raise
     except BaseException as error:
-        if isinstance(error, KeyboardInterrupt) and not parallel.in_worker():
+        if isinstance(error, KeyboardInterrupt) and not pool.in_worker():
             raise
         raise UsageError(f"{raises or f'{file} raises'} {explain(error, file)}") from None
 

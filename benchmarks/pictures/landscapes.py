@@ -23,13 +23,14 @@ import numpy
 from numpy import ndarray
 
 import minigrad
-from benchmarks import UsageError
-from benchmarks.entrants import blamed, file_and_name, load_file
 from minigrad.tensor import Tensor
+
+from .. import UsageError
+from ..training.optimizers import blamed, file_and_name, load_file
 
 Function = Callable[[Tensor, Tensor], Tensor]
 Rates = Mapping[str, Mapping[str, Any]]
-"""The hyperparameters of each optimizer, by its name in `benchmarks.entrants`."""
+"""The hyperparameters of each optimizer, by its name in `benchmarks.training.optimizers`."""
 
 
 def beale(x: Tensor, y: Tensor) -> Tensor:

@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
-from benchmarks import UsageError
+from .. import UsageError
 
 
 class Parser(argparse.ArgumentParser):

@@ -11,9 +11,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmarks import report, style
-from benchmarks.peers import CHAINS, LINKS, ON_TENSORS, PEERS, Rule
-from benchmarks.timing import Outcome, Sample, Task, WorkerError, Workplace
+from ..console import report, style
+from .libraries import CHAINS, LINKS, ON_TENSORS, PEERS, Rule
+from .workers import Outcome, Sample, Task, WorkerError, Workplace
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -12,13 +12,14 @@ from typing import Any
 
 import datasets
 import minigrad
-from benchmarks import UsageError
 from datasets.images import ImageDataset
 from minigrad import backend, nn
 from minigrad.backend import Array
 from minigrad.optim import Optimizer
 from minigrad.tensor import Tensor
 from minigrad.utils.data import DataLoader
+
+from .. import UsageError
 
 DATA: dict[str, Callable[..., ImageDataset]] = {
     "mnist": datasets.MNIST,

@@ -17,8 +17,6 @@ from typing import Any, NamedTuple
 import numpy
 
 import minigrad
-from benchmarks import net
-from benchmarks.entrants import digest, entrant, entrant_name, usual
 from datasets.images import ImageDataset
 from minigrad import nn, random
 from minigrad.backend import Array
@@ -27,6 +25,9 @@ from minigrad.optim import Optimizer
 from minigrad.optim.lr import cosine
 from minigrad.tensor import Tensor
 from minigrad.utils.data import DataLoader
+
+from . import network
+from .optimizers import digest, entrant, entrant_name, usual
 
 HELD_OUT = 6
 """One training image in so many, the last ones of the file, is held out to choose the learning rate with."""
@@ -37,10 +38,10 @@ TARGET = 97.0
 SOURCES = (
     "minigrad/**/*.py",
     "datasets/*.py",
-    "benchmarks/cell14.py",
-    "benchmarks/entrants.py",
-    "benchmarks/net.py",
-    "benchmarks/trial.py",
+    "benchmarks/training/cell14.py",
+    "benchmarks/training/optimizers.py",
+    "benchmarks/training/network.py",
+    "benchmarks/training/trial.py",
 )
 """The files whose code decides a result. A result that other code gave is not used again."""
 
@@ -50,18 +51,18 @@ class Trial:
     """A training, told by its choices.
 
     Attributes:
-        optimizer: the `spec` of an entrant (see `benchmarks.entrants`).
+        optimizer: the `spec` of an entrant (see `benchmarks.training.optimizers`).
         rate: its learning rate; None for its own.
         schedule: "constant", or "cosine" for a rate that falls from `rate` to 0 along half a cosine.
         seed: of the initial weights and the order of the mini-batches.
         member: 0 for those weights as they are; another number shifts each of them by one unit in the last place,
             up or down or not at all, as a generator of its own seeded with that number says.
         often: shift the weights of such a member again after every so many iterations; 0 for the start alone.
-        data: a name in `benchmarks.net.DATA`.
+        data: a name in `benchmarks.training.network.DATA`.
         part: what is trained on and tested on. "all": all training images, and the test images. "tune": five in six
             of the training images, and the sixth that is held out. "final": as "tune", but after the last
             iteration, once, the test images.
-        iterations, batch_size, every: as in `benchmarks.net.Settings`.
+        iterations, batch_size, every: as in `benchmarks.training.network.Settings`.
         trace: keep the training loss of every so many iterations; 0 for none.
         watch: look every so many iterations whether the accuracy is at `TARGET`; 0 for not at all.
     """
@@ -119,7 +120,7 @@ def circumstances(data: str) -> dict[str, Any]:
 
 
 def _digest_of_sources() -> str:
-    root = Path(__file__).resolve().parent.parent
+    root = Path(__file__).resolve().parents[2]
     digest = hashlib.sha256()
     for pattern in SOURCES:
         for path in sorted(root.glob(pattern)):
@@ -131,7 +132,7 @@ def _digest_of_sources() -> str:
 def _digest_of_data(data: str) -> str:
     digest = hashlib.sha256()
     for part in (True, False):
-        images = net.load(data, part)
+        images = network.load(data, part)
         digest.update(images.data)
         digest.update(images.targets)
     return digest.hexdigest()
@@ -147,7 +148,7 @@ def _blas() -> str:
 
 
 def run(trial: Trial) -> dict[str, Any]:
-    """Train as `trial` says. Everything random is drawn as in the notebook (see `benchmarks.net.train`).
+    """Train as `trial` says. Everything random is drawn as in the notebook (see `benchmarks.training.network.train`).
 
     A run stops as soon as its loss is infinite or nan: what would come after that is None.
 
@@ -164,14 +165,14 @@ def run(trial: Trial) -> dict[str, Any]:
     """
     train, test, once = _images(trial)
     minigrad.manual_seed(trial.seed)
-    model = net.Net.for_data(train)
+    model = network.Net.for_data(train)
     shift = Shift(trial.member)
     shift([weight.data for weight in model.parameters()])
     optimizer = _optimizer(trial, model.parameters())
     loader = DataLoader(train, trial.batch_size, shuffle=True)
     course = Course(trial, model, optimizer, test)
     with numpy.errstate(all="ignore"):  # a run that diverges shows that by its figures
-        for iteration, loss in net.steps(model, optimizer, loader, trial.iterations):
+        for iteration, loss in network.steps(model, optimizer, loader, trial.iterations):
             if not math.isfinite(loss):
                 break
             course.note(iteration, float(loss))
@@ -210,7 +211,7 @@ class Course:
     @functools.cached_property
     def points(self) -> list[int]:
         """The iterations after which the notebook would test."""
-        return net.Settings(iterations=self.trial.iterations, every=self.trial.every).points
+        return network.Settings(iterations=self.trial.iterations, every=self.trial.every).points
 
     def seconds(self) -> float:
         """What training has taken up to now, without the tests."""
@@ -244,7 +245,7 @@ class Course:
 
     def tested(self, images: ImageDataset, least: float = 0.0) -> Test:
         """As `measured`, of the weights that the optimizer would have tested."""
-        with net.testing(self.optimizer):
+        with network.testing(self.optimizer):
             return measured(self.model, images, least)
 
     def result(self) -> dict[str, Any]:
@@ -265,7 +266,7 @@ class Course:
 
 def _images(trial: Trial) -> tuple[ImageDataset, ImageDataset, ImageDataset | None]:
     """The images to train on, those to test on along the way, and those for a test at the end alone."""
-    train, test = net.load(trial.data, True), net.load(trial.data, False)
+    train, test = network.load(trial.data, True), network.load(trial.data, False)
     if trial.part == "all":
         return train, test, None
     kept = len(train) - len(train) // HELD_OUT
@@ -322,7 +323,7 @@ def measured(model: nn.Module, images: ImageDataset, least: float = 0.0) -> Test
     """
     loss, wrong, seen = 0.0, 0, set[int]()
     with minigrad.no_grad():
-        for batch, labels in DataLoader(images, net.TEST_BATCH):
+        for batch, labels in DataLoader(images, network.TEST_BATCH):
             logits = model(batch)
             classes = logits.data.argmax(1)
             loss += functional.cross_entropy(logits, labels, reduction="sum").item()

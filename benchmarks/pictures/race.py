@@ -13,11 +13,12 @@ import numpy
 from numpy import ndarray
 
 import minigrad
-from benchmarks import UsageError
-from benchmarks.entrants import Entrant, blamed
-from benchmarks.landscapes import Surface, crossing
 from minigrad.optim import Optimizer
 from minigrad.tensor import Tensor
+
+from .. import UsageError
+from ..training.optimizers import Entrant, blamed
+from .landscapes import Surface, crossing
 
 RELATIVES = {
     **dict.fromkeys(

@@ -1,12 +1,12 @@
 """Fair timings on a machine that is not quiet: worker processes, asked in turn for many short rounds.
 
-Each library (`benchmarks.peers`) has a process of its own for each number of threads, started once, with that
-number in the environment before NumPy or anything else is imported. The processes are asked one after the
-other, a few hundredths of a second each, and again and again: so a moment when the machine is busy with
+Each library (`benchmarks.timing.libraries`) has a process of its own for each number of threads, started once, with
+that number in the environment before NumPy or anything else is imported. The processes are asked one after the other,
+a few hundredths of a second each, and again and again: so a moment when the machine is busy with
 something else falls on all alike, and medians and quartiles over the rounds tell what is left of it. Only one of
 them computes at a time, while the others wait at their pipes.
 
-    python -m benchmarks.timing PEER THREADS FOLDER     is such a process; `Worker` starts it and talks to it
+`Worker` starts such a process and talks to it; `Bench` is what answers there.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from benchmarks import parallel
-from benchmarks.peers import PEERS, Rule, Run, Work
+from ..training import pool
+from .libraries import PEERS, Rule, Run, Work
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -151,8 +151,24 @@ class WorkerError(RuntimeError):
 def surroundings(threads: int) -> dict[str, str]:
     """The environment of a process that is to have so many threads, and to find this checkout."""
     names = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "BLIS_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
-    path = os.pathsep.join(filter(None, (str(Path(__file__).resolve().parents[1]), os.environ.get("PYTHONPATH"))))
+    checkout = "" if (PACKAGE.parent / "__init__.py").exists() else str(PACKAGE.parent)  # or installed in minigrad
+    path = os.pathsep.join(filter(None, (checkout, os.environ.get("PYTHONPATH"))))
     return {**os.environ, **dict.fromkeys(names, str(threads)), "JAX_PLATFORMS": "cpu", "PYTHONPATH": path}
+
+
+PACKAGE = Path(__file__).resolve().parents[1]
+"""The folder of the benchmarks."""
+
+START = """
+import importlib.util, runpy, sys
+described = importlib.util.spec_from_file_location("benchmarks", sys.argv[1] + "/__init__.py")
+sys.modules["benchmarks"] = package = importlib.util.module_from_spec(described)
+described.loader.exec_module(package)
+del sys.argv[1]
+runpy.run_module("benchmarks.timing.workers", run_name="__main__", alter_sys=True)
+"""
+"""What a worker process runs. Installed, this package is minigrad.benchmarks; imported by that name it would import
+minigrad, which changes how the C library keeps memory, and so the timings of other libraries."""
 
 
 class Worker:
@@ -163,7 +179,7 @@ class Worker:
         self._file = own.partition(".py:")[0] + ".py" if own else ""
         self._complaints: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 (closed by close)
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "benchmarks.timing", peer, str(threads), str(folder)],
+            [sys.executable, "-c", START, str(PACKAGE), peer, str(threads), str(folder)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._complaints,
@@ -203,7 +219,7 @@ class Worker:
         status = self._process.wait()
         self._complaints.seek(0)
         words = self._complaints.read().decode(errors="replace")
-        found = parallel.died(words)
+        found = pool.died(words)
         if found is not None and found.places and not words.startswith("Traceback"):
             return f": {found.how}{found.line_in(self._file)}"
         lines = words.strip().splitlines()
@@ -489,7 +505,7 @@ def _explained(error: BaseException, spec: str) -> str:
     """An error in a sentence; `spec` is the optimizer at work, if there is one."""
     if not spec:
         return f"{type(error).__name__}: {error}"
-    from benchmarks.entrants import explain  # it imports minigrad, which a peer's process must not
+    from ..training.optimizers import explain  # it imports minigrad, which a peer's process must not
 
     return explain(error, spec)
 
@@ -499,9 +515,9 @@ def main(argv: Sequence[str]) -> int:
     peer, threads, folder = argv
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "w")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
-    parallel.be_worker()
-    parallel.end_with(os.getppid())
-    parallel.leave_word(os.fdopen(os.dup(sys.stderr.fileno()), "w"))
+    pool.be_worker()
+    pool.end_with(os.getppid())
+    pool.leave_word(os.fdopen(os.dup(sys.stderr.fileno()), "w"))
     with answers:
         serve(Bench(peer, int(threads), Path(folder)), sys.stdin, answers)
     return 0

@@ -15,10 +15,11 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urlsplit
 
-from benchmarks import UsageError, parallel
-from benchmarks.entrants import explain, path_of
-from benchmarks.journal import Journal, Key
-from benchmarks.trial import Trial, circumstances, key, run
+from .. import UsageError
+from . import pool
+from .journal import Journal, Key
+from .optimizers import explain, path_of
+from .trial import Trial, circumstances, key, run
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -109,9 +110,9 @@ class Fleet:
     def _done_here(self, missing: Mapping[Trial, Key]) -> Iterator[tuple[Trial, Result]]:
         tasks = list(missing.items())
         apart = any(".py:" in trial.optimizer for trial in missing)
-        for number, outcome in parallel.outcomes(_work_here, tasks, self.jobs, apart):
+        for number, outcome in pool.outcomes(_work_here, tasks, self.jobs, apart):
             trial, _ = tasks[number]
-            if isinstance(outcome, parallel.Died):
+            if isinstance(outcome, pool.Died):
                 yield trial, {"failed": outcome.at(path_of(trial.optimizer))}
             else:
                 yield outcome
@@ -181,7 +182,7 @@ def _work_here(task: tuple[Trial, Key]) -> tuple[Trial, Result]:
 
 
 def _work_there(trial: Trial, wanted: Key) -> tuple[Trial, Result]:
-    parallel.be_worker()
+    pool.be_worker()
     return _work(trial, wanted)
 
 

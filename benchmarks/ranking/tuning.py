@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from benchmarks.entrants import Entrant
-from benchmarks.fleet import Fleet, Result
-from benchmarks.trial import Trial
+from ..training.optimizers import Entrant
+from ..training.trial import Trial
+from ..training.trials import Fleet, Result
 
 LOWEST, DECADES = -5, 6
 """The grid goes from 10**LOWEST up over so many powers of ten."""

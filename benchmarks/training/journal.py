@@ -20,7 +20,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from benchmarks import UsageError
+from .. import UsageError
 
 try:
     import fcntl

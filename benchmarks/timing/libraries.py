@@ -1,6 +1,6 @@
 """Who is timed: minigrad, the libraries beside it, and the floor under them all.
 
-Each lives in a process of its own (`benchmarks.timing`), which imports that library and no other. It makes
+Each lives in a process of its own (`benchmarks.timing.workers`), which imports that library and no other. It makes
 functions that do something `n` times: training steps (`Peer.training`), an optimizer's update alone
 (`Peer.update`), single operations (`Peer.operations`). All train the same network from the same weights on the
 same mini-batches, rows gathered from the whole training set in memory, and return the loss of the last one, so
@@ -95,7 +95,7 @@ class Rule:
 
     Attributes:
         name: what tables call it, and peers know it by.
-        spec: what `benchmarks.entrants.entrant` makes minigrad's from.
+        spec: what `benchmarks.training.optimizers.entrant` makes minigrad's from.
         settings: its hyperparameters, under PyTorch's names: peers are given the same.
     """
 
@@ -254,8 +254,9 @@ class Minigrad(Peer):
 
     def training(self, way: str, rule: Rule, work: Work) -> Run:
         """The public interface and nothing else."""
-        from benchmarks.entrants import entrant
         from minigrad import nn, utils
+
+        from ..training.optimizers import entrant
 
         model = nn.Sequential(*_alternate(work.layers, lambda n, m: nn.Linear(n, m), nn.ReLU))
         for parameter, value in zip(model.parameters(), itertools.chain(*work.layers), strict=True):
@@ -293,7 +294,8 @@ class Minigrad(Peer):
     def update(self, way: str, rule: Rule, size: int) -> Run:
         """`optimizer.step()`, one parameter."""
         import minigrad
-        from benchmarks.entrants import entrant
+
+        from ..training.optimizers import entrant
 
         theta = minigrad.zeros(size, requires_grad=True)
         optimizer = entrant(rule.spec).make([theta], **_rate(rule))

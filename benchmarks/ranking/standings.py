@@ -8,12 +8,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from benchmarks import report, style
-from benchmarks.compare import Difference, compared, quartiles
-from benchmarks.entrants import Entrant
-from benchmarks.fleet import Result
-from benchmarks.trial import TARGET, Trial
-from benchmarks.tuning import CLOSE, Tuned
+from ..console import report, style
+from ..training.optimizers import Entrant
+from ..training.trial import TARGET, Trial
+from ..training.trials import Result
+from .statistics import Difference, compared, quartiles
+from .tuning import CLOSE, Tuned
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -54,7 +54,7 @@ class Score:
 
     @property
     def diverged(self) -> int:
-        """How many runs diverged; see `benchmarks.trial.run`."""
+        """How many runs diverged; see `benchmarks.training.trial.run`."""
         return sum(result["diverged"] for result in self.results)
 
     @property

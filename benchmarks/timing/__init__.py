@@ -1,0 +1,1 @@
+"""Timing training steps, of minigrad and of other libraries, in worker processes."""
