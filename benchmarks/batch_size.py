@@ -172,8 +172,7 @@ def _trained(task: Task, tick: pool.Tick) -> Result:
     descent = task.descent
     size = descent.size or len(data)
     total = descent.epochs * math.ceil(len(data) / size)
-    minigrad.manual_seed(task.seed)
-    model = network.Net.for_data(data)
+    model = network.seeded(data, task.seed)
     optimizer = optim.SGD(model.parameters(), lr=descent.lr)
     steps = (
         network.steps(model, optimizer, DataLoader(data, size, shuffle=True), total)

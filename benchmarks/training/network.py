@@ -52,6 +52,12 @@ class Net(nn.Module):
         return net
 
 
+def seeded(data: ImageDataset, seed: int) -> Net:
+    """Seed the generator and make the network for `data`. Its weights are the first numbers drawn, as in the notebook."""
+    minigrad.manual_seed(seed)
+    return Net.for_data(data)
+
+
 def device_for(library: str) -> str:
     """Where arrays of `library`, "numpy" or "cupy", live: "cpu" or "cuda".
 
@@ -133,8 +139,7 @@ def train(make: Callable[[Any], Optimizer], settings: Settings, tick: Callable[[
     Raises: whatever the optimizer raises.
     """
     data, test = (load(settings.data, part, settings.device) for part in (True, False))
-    minigrad.manual_seed(settings.seed)
-    model = Net.for_data(data)
+    model = seeded(data, settings.seed)
     optimizer = make(model.parameters())
     lr = optimizer.lr
     loader, test_loader = DataLoader(data, settings.batch_size, shuffle=True), DataLoader(test, TEST_BATCH)

@@ -164,8 +164,7 @@ def run(trial: Trial) -> dict[str, Any]:
     Raises: whatever the optimizer raises.
     """
     train, test, once = _images(trial)
-    minigrad.manual_seed(trial.seed)
-    model = network.Net.for_data(train)
+    model = network.seeded(train, trial.seed)
     shift = Shift(trial.member)
     shift([weight.data for weight in model.parameters()])
     optimizer = _optimizer(trial, model.parameters())

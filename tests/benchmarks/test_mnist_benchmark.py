@@ -185,7 +185,7 @@ def test_the_notebooks_runs_are_all_there():
     posts = {name: run.original_post for name, run in printed.items() if run.original_post is not None}
     assert posts == stored["summary_of_the_original_post_percent"]
     assert len(mnist.RUNS) == 13
-    assert set(mnist.RUNS) - set(notebook) == {"radam", "ranger"}
+    assert set(mnist.RUNS) - set(printed) == {"radam", "ranger"}
 
 
 @pytest.mark.parametrize(
