@@ -53,7 +53,7 @@ class Net(nn.Module):
 
 
 def seeded(data: ImageDataset, seed: int) -> Net:
-    """Seed the generator and make the network for `data`. Its weights are the first numbers drawn, as in the notebook."""
+    """Seed the generator and make the network for `data`; its weights are drawn first, as in the notebook."""
     minigrad.manual_seed(seed)
     return Net.for_data(data)
 
