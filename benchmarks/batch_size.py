@@ -12,30 +12,22 @@ no noise, and only the curvature sets the limit: at 0.5 the loss begins to swing
 from __future__ import annotations
 
 import math
-import time
 from argparse import Namespace
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import numpy
-
-import minigrad
-from minigrad import nn, optim
-from minigrad.utils.data import DataLoader, Dataset
-
 from . import UsageError
 from .console import options, report, style
-from .training import network, pool
+from .training import network
+from .training.trial import Trial
+from .training.trials import Result, runner
 
 if TYPE_CHECKING:
     from rich.table import Table
 
 ALL = 0
-"""The size of a batch that is all there is."""
-
-CHUNK = 1000
-"""Images that a gradient over all images is accumulated from at a time: 1000 are 3 MB of float32."""
+"""The size of a batch of all images."""
 
 TESTS_A_DECADE = 12
 """How densely the runs are tested, in equal ratios of images seen."""
@@ -64,16 +56,6 @@ DESCENTS = (
 """The epochs are such that no run takes much more than the others, whatever it has achieved by then."""
 
 
-@dataclass(frozen=True)
-class Task:
-    """A run to be done, in whatever process."""
-
-    descent: Descent
-    data: str
-    seed: int
-    device: str
-
-
 class Figure(NamedTuple):
     """How far a run has got at a test.
 
@@ -91,45 +73,42 @@ class Figure(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Result:
-    """What came of a run. The first figure is that of the initial weights."""
+class Curve:
+    """The figures of one algorithm at its tests. The first one is that of the initial weights."""
 
     descent: Descent
     figures: list[Figure]
 
 
 def main(argv: Sequence[str]) -> int:
-    """Run it."""
+    """Run it. Returns 0, or 1 if a run failed."""
     asked = _parser().parse_args(argv)
     descents = _descents(asked)
-    tasks = [Task(descent, asked.data, asked.seed, network.device_for(asked.backend)) for descent in descents]
     folder = report.results_folder(asked.results, "batch_size.json", "batch_size.png")
-    data, _ = (network.load(asked.data, train, download=asked.download) for train in (True, False))
+    base = Trial("sgd", seed=asked.seed, data=asked.data, device=network.device_for(asked.backend))
+    data, _ = (network.load(base.data, train, download=asked.download) for train in (True, False))
 
     out = report.console()
-    ended = pool.in_parallel(
-        work,
-        tasks,
-        labels=[descent.label for descent in descents],
-        steps=[descent.epochs * len(data) for descent in descents],
-        jobs=options.jobs_for(asked.jobs, asked.backend),
-        out=out,
-    )
-    found: dict[int, Result] = {}
-    for number, result in ended:
-        if isinstance(result, pool.Died):
-            raise UsageError(f"{descents[number].name}: {result}")
-        found[number] = result
-        last = result.figures[-1]
-        out.print(f"{result.descent.label:17} {last.accuracy:6.2f} % after {last.steps} steps, {last.seconds:.1f} s")
-    results = [found[number] for number in sorted(found)]
-    report.show(table(results, asked.data, len(data)), out)
+    trials = {trial_of(descent, base, len(data)): descent for descent in descents}
+
+    def curve(trial: Trial, result: Result) -> Curve:
+        return Curve(trials[trial], list(figures(trial, result, len(data))))
+
+    def print_ended(trial: Trial, result: Result) -> None:
+        last = curve(trial, result).figures[-1]
+        out.print(f"{trials[trial].label:17} {last.accuracy:6.2f} % after {last.steps} steps, {last.seconds:.1f} s")
+
+    with runner(asked, folder, out) as here:
+        curves = [curve(*each) for each in here.run(trials, "Three sizes of a batch", print_ended).items()]
+    if not curves:
+        return 1
+    report.show(table(curves, base.data, len(data)), out)
     written = [
-        report.write_json(folder / "batch_size.json", record(results, tasks[0])),
-        style.save(picture(results), folder / "batch_size.png"),
+        report.write_json(folder / "batch_size.json", record(curves, base)),
+        style.save(picture(curves), folder / "batch_size.png"),
     ]
     out.print(f"Figures and picture: {' and '.join(map(str, written))}", markup=False, soft_wrap=True)
-    return 0
+    return 1 if here.failed else 0
 
 
 def _parser() -> options.Parser:
@@ -141,9 +120,7 @@ def _parser() -> options.Parser:
     parser.add_named("--epochs", options.up_to(100_000), "N", f"go through the data so often (default: {epochs})")
     parser.add_seed()
     parser.add_data()
-    parser.add_backend()
-    parser.add_jobs()
-    parser.add_results()
+    parser.add_running(gpu=True)
     return parser
 
 
@@ -158,74 +135,25 @@ def _descents(asked: Namespace) -> list[Descent]:
     return list(found.values())
 
 
-# A run.
+# The runs.
 
 
-def work(task: Task, tick: pool.Tick) -> Result:
-    """Train the notebook's network with one of the three, testing on the way; `tick` is told the images seen."""
-    with numpy.errstate(all="ignore"):  # a run that diverges shows that by its figures
-        return _trained(task, tick)
+def trial_of(descent: Descent, base: Trial, images: int) -> Trial:
+    """The training of one of the three, on so many `images`."""
+    size = descent.size or images
+    iterations = descent.epochs * math.ceil(images / size)
+    points = when_to_test(size, iterations) | {n // size for n in landmarks(images)}
+    tests = tuple(sorted({0} | {point for point in points if point <= iterations}))
+    return replace(base, rate=descent.lr, batch_size=descent.size, iterations=iterations, tests=tests)
 
 
-def _trained(task: Task, tick: pool.Tick) -> Result:
-    data, test = (network.load(task.data, train, task.device) for train in (True, False))
-    descent = task.descent
-    size = descent.size or len(data)
-    total = descent.epochs * math.ceil(len(data) / size)
-    model = network.seeded(data, task.seed)
-    optimizer = optim.SGD(model.parameters(), lr=descent.lr)
-    steps = (
-        network.steps(model, optimizer, DataLoader(data, size, shuffle=True), total)
-        if descent.size
-        else batch_steps(model, optimizer, data, total)
-    )
-    tests = DataLoader(test, CHUNK)
-    points = when_to_test(size, total) | {n // size for n in landmarks(len(data))}
-    figures = [Figure(0, 0, 0.0, *_tested(model, tests))]
-    seconds, start = 0.0, time.perf_counter()
-    for step, _ in steps:
-        if step in points:
-            minigrad.cuda.synchronize()
-            seconds += time.perf_counter() - start
-            figures.append(Figure(step, step * size, seconds, *_tested(model, tests)))
-            tick(step * size)
-            start = time.perf_counter()
-    return Result(descent, figures)
-
-
-def _tested(model: nn.Module, tests: DataLoader) -> tuple[float, float]:
-    """As `network.evaluate`, but the draw that it takes is given back: how often a run is tested does not change it."""
-    state = minigrad.random.default_generator.get_state()
-    figures = network.evaluate(model, tests)
-    minigrad.random.default_generator.set_state(state)
-    return figures
-
-
-def batch_steps(
-    model: nn.Module, optimizer: optim.Optimizer, data: Dataset, iterations: int
-) -> Iterator[tuple[int, float]]:
-    """Batch gradient descent, handing out (iteration, loss) after each step, as `network.steps`."""
-    criterion = nn.CrossEntropyLoss()
-    for iteration in range(1, iterations + 1):
-        optimizer.zero_grad()
-        loss = accumulate_gradient(model, criterion, data)
-        optimizer.step()
-        yield iteration, loss
-
-
-def accumulate_gradient(model: nn.Module, criterion: nn.Module, data: Dataset, chunk: int = CHUNK) -> float:
-    """Add the gradient of the mean loss over all of `data` to the parameters' ``.grad``; returns that loss.
-
-    It goes through the data in chunks, each of which adds its part, so memory holds one chunk at a time. The mean
-    over all is the mean of the chunks' means, each weighted by the share of samples in the chunk: the last chunk
-    may be smaller. `criterion` takes the mean over its samples.
-    """
-    mean = 0.0
-    for inputs, targets in DataLoader(data, chunk):
-        part = criterion(model(inputs), targets) * (len(targets) / len(data))
-        part.backward()
-        mean += part.item()
-    return mean
+def figures(trial: Trial, result: Result, images: int) -> Iterator[Figure]:
+    """The figures of a training at its tests, until the loss was not finite."""
+    size = trial.batch_size or images
+    columns = (result["timing"]["tests"], result["test_losses"], result["accuracies"])
+    for step, seconds, loss, accuracy in zip(trial.tests, *columns, strict=True):
+        if accuracy is not None:
+            yield Figure(step, step * size, seconds, math.nan if loss is None else loss, accuracy)
 
 
 def when_to_test(size: int, total: int) -> set[int]:
@@ -243,9 +171,9 @@ def landmarks(images: int) -> tuple[int, ...]:
 # The table.
 
 
-def table(results: Sequence[Result], data: str, images: int) -> Table:
+def table(curves: Sequence[Curve], data: str, images: int) -> Table:
     """Accuracy of each after equal numbers of images, and after equal times."""
-    shortest = [min(column) for column in zip(*(result.figures[-1][1:3] for result in results), strict=True)]
+    shortest = [min(column) for column in zip(*(curve.figures[-1][1:3] for curve in curves), strict=True)]
     seen = [n for n in landmarks(images) if n <= shortest[0]]
     times = [seconds for seconds in SECONDS if seconds <= shortest[1]][-4:]
     heads = ["run", "rate", "steps", "seconds", "loss"]
@@ -255,16 +183,16 @@ def table(results: Sequence[Result], data: str, images: int) -> Table:
         heads,
         caption="Steps, seconds and test loss: at the end. Before its first step a run has its initial accuracy.",
     )
-    for result in results:
-        last = result.figures[-1]
+    for curve in curves:
+        last = curve.figures[-1]
         made.add_row(
-            result.descent.label,
-            f"{result.descent.lr:g}",
+            curve.descent.label,
+            f"{curve.descent.lr:g}",
             str(last.steps),
             f"{last.seconds:.1f}",
             f"{last.loss:.3f}",
-            *(f"{at(result.figures, images=n).accuracy:.2f}" for n in seen),
-            *(f"{at(result.figures, seconds=t).accuracy:.2f}" for t in times),
+            *(f"{at(curve.figures, images=n).accuracy:.2f}" for n in seen),
+            *(f"{at(curve.figures, seconds=t).accuracy:.2f}" for t in times),
         )
     return made
 
@@ -277,31 +205,31 @@ def at(figures: Sequence[Figure], images: float = math.inf, seconds: float = mat
 # The files.
 
 
-def record(results: Sequence[Result], task: Task) -> dict[str, Any]:
+def record(curves: Sequence[Curve], base: Trial) -> dict[str, Any]:
     """All figures, and what they were measured with, for `batch_size.json`."""
     return {
         "benchmark": "batch_size",
-        "data": task.data,
-        "seed": task.seed,
-        "environment": report.environment(task.device),
+        "data": base.data,
+        "seed": base.seed,
+        "environment": report.environment(base.device),
         "columns": Figure._fields,
         "runs": [
-            {"name": result.descent.name, "size": result.descent.size or "all", "lr": result.descent.lr}
-            | {"figures": [(*figure[:2], round(figure.seconds, 4), *figure[3:]) for figure in result.figures]}
-            for result in results
+            {"name": curve.descent.name, "size": curve.descent.size or "all", "lr": curve.descent.lr}
+            | {"figures": [(*figure[:2], round(figure.seconds, 4), *figure[3:]) for figure in curve.figures]}
+            for curve in curves
         ],
     }
 
 
-def picture(results: Sequence[Result]) -> Any:
+def picture(curves: Sequence[Curve]) -> Any:
     """Test loss and accuracy of the three, against images seen and against seconds."""
     fig, axes = style.figure(2, 2, height=7, sharex="col", sharey="row")
     for column, (field, label) in enumerate((("images", "images seen"), ("seconds", "seconds of training"))):
         for row, quantity in enumerate(("loss", "accuracy")):
-            for result in results:
-                x = [getattr(figure, field) for figure in result.figures[1:]]
-                y = [getattr(figure, quantity) for figure in result.figures[1:]]
-                axes[row, column].plot(x, y, ".-", color=result.descent.color, label=result.descent.label)
+            for curve in curves:
+                x = [getattr(figure, field) for figure in curve.figures[1:]]
+                y = [getattr(figure, quantity) for figure in curve.figures[1:]]
+                axes[row, column].plot(x, y, ".-", color=curve.descent.color, label=curve.descent.label)
         axes[1, column].set(xlabel=label, xscale="log")
     style.log_scale(axes[0, 0].yaxis)
     axes[0, 0].set_title("Test loss")

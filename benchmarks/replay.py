@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from argparse import Namespace, RawDescriptionHelpFormatter
+from argparse import Namespace
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -20,11 +20,10 @@ import numpy
 
 from . import UsageError
 from .console import options, report, style
-from .training.journal import Journal
 from .training.notebook import CELLS, agrees, notebook_runs
 from .training.optimizers import Entrant, entrants
 from .training.trial import Trial
-from .training.trials import CLUSTER_HELP, Fleet, Result
+from .training.trials import Result, Runner, runner
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -119,9 +118,8 @@ def main(argv: Sequence[str]) -> int:
     chosen = _chosen(asked)
     folder = report.results_folder(asked.results, "replay.json", "replay.png")
     out = report.console()
-    with Journal(folder / "trials.jsonl") as journal, Fleet(journal, out, asked.jobs, asked.dask) as fleet:
-        ensembles = grow(fleet, chosen, asked)
-        fleet.tell_failures()
+    with runner(asked, folder, out) as here:
+        ensembles = grow(here, chosen, asked)
     if not ensembles:
         return 1
     report.show(table_of_figures(ensembles), out)
@@ -133,15 +131,13 @@ def main(argv: Sequence[str]) -> int:
         style.save(picture(ensembles), folder / "replay.png"),
     ]
     out.print(f"Figures and picture: {' and '.join(map(str, written))}", markup=False, soft_wrap=True)
-    return 1 if fleet.failed else 0
+    return 1 if here.failed else 0
 
 
 def _parser() -> options.Parser:
     parser = options.Parser(
         "replay",
         "The notebook's figures on their branches: each of its runs in many copies that differ by one rounding.",
-        epilog=CLUSTER_HELP.replace("NAME", "replay"),
-        formatter_class=RawDescriptionHelpFormatter,
     )
     parser.add_argument(
         "--members", type=options.up_to(10_000), default=32, help="of each ensemble (default: %(default)s)"
@@ -162,16 +158,13 @@ def _parser() -> options.Parser:
     usual = ",".join(name for name in CELLS if name not in SAME)
     parser.add_argument("--optimizers", default=usual, metavar="NAME,...", help="(default: %(default)s)")
     parser.add_argument(
-        "--iterations", type=options.up_to(options.ITERATIONS), default=3000, help="(default: %(default)s)"
+        "--iterations", type=options.up_to(options.ITERATIONS), default=Trial.iterations, help="(default: %(default)s)"
     )
-    parser.add_argument("--dask", metavar="ADDRESS", help="of the scheduler of a cluster that does it: tcp://...")
-    parser.add_jobs()
-    parser.add_results()
+    parser.add_running()
     return parser
 
 
 def _chosen(asked: Namespace) -> list[Entrant]:
-    asked.jobs = options.jobs_for(asked.jobs, "numpy")
     names = options.split([asked.optimizers])
     if not names:
         raise UsageError("no optimizer is to run: name some with --optimizers")
@@ -184,27 +177,27 @@ def _chosen(asked: Namespace) -> list[Entrant]:
     return entrants(dict.fromkeys(SAME.get(name, name) for name in names))
 
 
-def grow(fleet: Fleet, chosen: Iterable[Entrant], asked: Namespace) -> list[Ensemble]:
+def grow(here: Runner, chosen: Iterable[Entrant], asked: Namespace) -> list[Ensemble]:
     """Run the ensembles; those that leave a figure outside once more with `asked.widen` members, if it is given."""
-    fleet.out.print("The notebook's cell 18 is its cell 5 again, and is not run a second time.")
+    here.out.print("The notebook's cell 18 is its cell 5 again, and is not run a second time.")
     wanted = {one: range(asked.members) for one in chosen}
     base = Trial("", often=asked.often, iterations=asked.iterations, trace=TRACE)
-    ensembles = _ensembles(fleet, wanted, base, "replay")
+    ensembles = _ensembles(here, wanted, base, "replay")
     if asked.widen and asked.widen > asked.members:
         for ensemble in ensembles:
             if any(figure.outside for figure in ensemble.figures):
                 wanted[ensemble.entrant] = range(asked.widen)
-        ensembles = _ensembles(fleet, wanted, base, "replay, wider")
+        ensembles = _ensembles(here, wanted, base, "replay, wider")
     return ensembles
 
 
-def _ensembles(fleet: Fleet, wanted: Mapping[Entrant, range], base: Trial, title: str) -> list[Ensemble]:
+def _ensembles(here: Runner, wanted: Mapping[Entrant, range], base: Trial, title: str) -> list[Ensemble]:
     trials = {
         one: [replace(base, optimizer=one.spec, member=member) for member in members] for one, members in wanted.items()
     }
     # Member by member, so that all ensembles grow alike, and what is stopped can be looked at.
     order = sorted(itertools.chain.from_iterable(trials.values()), key=lambda trial: trial.member)
-    results = fleet.run(order, title)
+    results = here.run(order, title)
     found = []
     for one, its in trials.items():
         ended = tuple(results[trial] for trial in its if trial in results)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import itertools
 import math
 import time
-from argparse import ArgumentTypeError, Namespace, RawDescriptionHelpFormatter
+from argparse import ArgumentTypeError, Namespace
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -18,13 +18,12 @@ from typing import Any
 from . import UsageError
 from .console import options, report, style
 from .ranking import standings
-from .ranking.standings import SCHEDULED, Outcome, Score
+from .ranking.standings import SCHEDULED, Ranking, Score
 from .ranking.tuning import Grid, Tuned, tune
 from .training import network
-from .training.journal import Journal
 from .training.optimizers import ENTRANTS, Entrant, entrants, named
 from .training.trial import Trial, run
-from .training.trials import CLUSTER_HELP, Fleet, Result
+from .training.trials import Result, Runner, runner
 
 WATCH = 100
 """Every so many iterations one looks whether a run has reached `TARGET`."""
@@ -54,26 +53,25 @@ def main(argv: Sequence[str]) -> int:
         asked.results, *(f"seeds-{asked.track}.{kind}" for kind in ("json", "png")), "seeds-rates.png"
     )
     out = report.console()
-    with Journal(folder / "trials.jsonl") as journal, Fleet(journal, out, asked.jobs, asked.dask) as fleet:
-        plan, cuts = planned(fleet, chosen, asked)
+    with runner(asked, folder, out) as here:
+        plan, cuts = planned(here, chosen, asked)
         for cut in cuts:
             out.print(cut, style="yellow", markup=False, soft_wrap=True)
         base = Trial("", data=asked.data, iterations=asked.iterations, batch_size=asked.batch_size, watch=WATCH)
-        outcome = compete(fleet, chosen, plan, base, asked.track == "tuned")
-        fleet.tell_failures()
-    if not outcome.scores:
+        ranking = compete(here, chosen, plan, base, asked.track == "tuned")
+    if not ranking.scores:
         return 1
-    for made in standings.tables(outcome, base):
+    for made in standings.tables(ranking, base):
         report.show(made, out)
-    for line in standings.claims(outcome):
+    for line in standings.claims(ranking):
         out.print(line, markup=False, soft_wrap=True)
-    figures = _described(asked, plan, cuts) | standings.record(outcome)
+    figures = _described(asked, plan, cuts) | standings.record(ranking)
     written = [report.write_json(folder / f"seeds-{asked.track}.json", figures)]
-    written.append(style.save(standings.picture(outcome, base), folder / f"seeds-{asked.track}.png"))
-    if outcome.tuned:
-        written.append(style.save(standings.picture_of_rates(outcome), folder / "seeds-rates.png"))
+    written.append(style.save(standings.picture(ranking, base), folder / f"seeds-{asked.track}.png"))
+    if ranking.tuned:
+        written.append(style.save(standings.picture_of_rates(ranking), folder / "seeds-rates.png"))
     out.print(f"Figures and pictures: {', '.join(map(str, written))}", markup=False, soft_wrap=True)
-    return 1 if fleet.failed else 0
+    return 1 if here.failed else 0
 
 
 def _described(asked: Namespace, plan: Plan, cuts: list[str]) -> dict[str, Any]:
@@ -91,12 +89,9 @@ def _described(asked: Namespace, plan: Plan, cuts: list[str]) -> dict[str, Any]:
 
 
 def _parser() -> options.Parser:
-    usual = network.Settings()
     parser = options.Parser(
         "seeds",
         "The notebook's comparison over many seeds, at its own learning rates or at the best of each optimizer.",
-        epilog=CLUSTER_HELP.replace("NAME", "seeds"),
-        formatter_class=RawDescriptionHelpFormatter,
     )
     parser.add_argument("--track", choices=("notebook", "tuned"), default="notebook", help="(default: notebook)")
     parser.add_argument(
@@ -108,10 +103,7 @@ def _parser() -> options.Parser:
         help="names, notebook or all (default: notebook, on its track with its cell 14)",
     )
     parser.add_own_optimizer()
-    parser.add_argument(
-        "--iterations", type=options.up_to(options.ITERATIONS), default=usual.iterations, help="(default: %(default)s)"
-    )
-    parser.add_argument("--batch-size", type=options.positive, default=usual.batch_size, help="(default: %(default)s)")
+    parser.add_length(Trial.iterations, Trial.batch_size)
     parser.add_data()
     tuning = parser.add_argument_group("the track 'tuned'")
     tuning.add_argument("--rates", type=options.up_to(1000), default=13, help="of the grid (default: %(default)s)")
@@ -127,9 +119,7 @@ def _parser() -> options.Parser:
         metavar="MINUTES",
         help="do so much less that it takes no longer, and say what was cut (default: cut nothing)",
     )
-    parser.add_argument("--dask", metavar="ADDRESS", help="of the scheduler of a cluster that does it: tcp://...")
-    parser.add_jobs()
-    parser.add_results()
+    parser.add_running()
     return parser
 
 
@@ -145,7 +135,6 @@ def _minutes(text: str) -> float:
 
 def _chosen(asked: Namespace) -> list[Entrant]:
     """Who takes part; looks at the other options, too, before anything is run."""
-    asked.jobs = options.jobs_for(asked.jobs, "numpy")
     asked.tuning_iterations = asked.tuning_iterations or asked.iterations
     usual = [*ENTRANTS, "cell14"] if asked.track == "notebook" else list(ENTRANTS)
     chosen = entrants(
@@ -167,7 +156,7 @@ def _chosen(asked: Namespace) -> list[Entrant]:
 # How much is done.
 
 
-def planned(fleet: Fleet, chosen: Sequence[Entrant], asked: Namespace) -> tuple[Plan, list[str]]:
+def planned(here: Runner, chosen: Sequence[Entrant], asked: Namespace) -> tuple[Plan, list[str]]:
     """What is to be done, and what of it was cut to fit --budget.
 
     How fast this machine is decides about the cuts, and it is never quite as fast as the time before. So the
@@ -180,9 +169,9 @@ def planned(fleet: Fleet, chosen: Sequence[Entrant], asked: Namespace) -> tuple[
         name: value for name, value in vars(asked).items() if name not in ("jobs", "dask", "results", "download")
     }
     key = {"plan": choices, "optimizers": [one.name for one in chosen]}
-    kept = fleet.journal.get(key)
+    kept = here.journal.get(key)
     if kept is None:
-        kept = fleet.journal.add(key, asdict(_fitting(full, chosen, asked, fleet.jobs)))
+        kept = here.journal.add(key, asdict(_fitting(full, chosen, asked, here.jobs)))
     plan = Plan(**kept)
     return plan, _cuts(full, plan, asked)
 
@@ -191,7 +180,7 @@ def _fitting(full: Plan, chosen: Sequence[Entrant], asked: Namespace, jobs: int)
     """The largest plan that fits the budget, or else the smallest there is."""
     speed = jobs / _seconds_per_iteration(asked)
     plans = list(smaller(full)) if asked.track == "tuned" else [replace(full, seeds=n) for n in _fewer(full.seeds)]
-    return next((plan for plan in plans if work(plan, chosen, asked) <= 60 * asked.budget * speed), plans[-1])
+    return next((plan for plan in plans if iterations_of(plan, chosen, asked) <= 60 * asked.budget * speed), plans[-1])
 
 
 def smaller(full: Plan) -> list[Plan]:
@@ -216,7 +205,7 @@ def _fewer(seeds: int) -> list[int]:
     return [seeds, *(n for n in (5, 3, 2) if n < seeds)]
 
 
-def work(plan: Plan, chosen: Sequence[Entrant], asked: Namespace) -> float:
+def iterations_of(plan: Plan, chosen: Sequence[Entrant], asked: Namespace) -> float:
     """How much a plan is, in iterations."""
     scheduled = sum(one.name in SCHEDULED for one in chosen)
     final = (len(chosen) + scheduled) * plan.seeds * asked.iterations * WATCHING
@@ -250,13 +239,13 @@ def _cuts(full: Plan, plan: Plan, asked: Namespace) -> list[str]:
 # The comparison.
 
 
-def compete(fleet: Fleet, chosen: Sequence[Entrant], plan: Plan, base: Trial, tuning: bool) -> Outcome:
+def compete(here: Runner, chosen: Sequence[Entrant], plan: Plan, base: Trial, tuning: bool) -> Ranking:
     """Choose the rates if they are to be chosen, run everyone with every seed, and rank them."""
     tuned: dict[Entrant, Tuned] = {}
     rates: dict[Entrant, float | None] = dict.fromkeys(chosen)
     if tuning:
         tried = replace(base, iterations=plan.tuning_iterations, watch=0)
-        tuned = tune(fleet, chosen, tried, Grid(plan.rates), plan.tuning_seeds)
+        tuned = tune(here, chosen, tried, Grid(plan.rates), plan.tuning_seeds)
         rates = {one: its.rate for one, its in tuned.items()}
         base = replace(base, part="final")
     trials: dict[tuple[Entrant, str], list[Trial]] = {}
@@ -266,7 +255,7 @@ def compete(fleet: Fleet, chosen: Sequence[Entrant], plan: Plan, base: Trial, tu
             trials[one, schedule] = [replace(its, seed=seed) for seed in range(plan.seeds)]
     # Seed by seed, so that what is stopped has as many of each.
     order = itertools.chain.from_iterable(zip(*trials.values(), strict=True))
-    results = fleet.run(order, f"the comparison over {plan.seeds} seeds")
+    results = here.run(order, f"the comparison over {plan.seeds} seeds")
 
     def ended(one: Entrant, schedule: str) -> tuple[Result, ...]:
         """The results for all seeds, or none."""

@@ -28,7 +28,8 @@ from .console import options, report
 from .pictures.landscapes import RACES, Surface, prepared, surface
 from .pictures.race import NO_RACERS, Run, race, summary
 from .training import pool
-from .training.optimizers import Entrant, entrant_name, entrants, named, path_of
+from .training.optimizers import Entrant, entrant_name, entrants, named
+from .training.user_code import path_of
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -10,6 +10,20 @@ from typing import Any, NoReturn
 
 from .. import UsageError
 
+CLUSTER_HELP = """\
+a cluster:
+  --dask needs the extra [cluster] here and on the cluster's machines, and the same checkout on each of them.
+  Dask's nanny makes the C library return free memory to the system at once (MALLOC_TRIM_THRESHOLD_=65536), which
+  makes a step of Adam take 1.9 ms instead of 0.7. So set both thresholds where the workers start, before they start,
+  and give each worker one thread; then run this command with --dask:
+
+    dask scheduler --port 8786
+    MALLOC_MMAP_THRESHOLD_=33554432 MALLOC_TRIM_THRESHOLD_=67108864 PYTHONPATH=. \\
+        dask worker tcp://SCHEDULER:8786 --nworkers 2 --nthreads 1      # on every machine, in the checkout
+    python -m benchmarks NAME --dask tcp://SCHEDULER:8786
+"""
+"""How to start the workers, for the --help of the commands that have --dask."""
+
 
 class Parser(argparse.ArgumentParser):
     """An `argparse.ArgumentParser` for ``python -m benchmarks NAME``.
@@ -47,6 +61,22 @@ class Parser(argparse.ArgumentParser):
         self.add_argument(
             "--results", type=folder, default="results", metavar="DIR", help="where to write (default: results)"
         )
+
+    def add_length(self, iterations: int, batch_size: int) -> None:
+        """--iterations and --batch-size, with their defaults."""
+        self.add_argument("--iterations", type=up_to(ITERATIONS), default=iterations, help="(default: %(default)s)")
+        self.add_argument("--batch-size", type=positive, default=batch_size, help="(default: %(default)s)")
+
+    def add_running(self, gpu: bool = False) -> None:
+        """What the commands that train have in common: --jobs, --dask, --fresh, --results, with help on clusters."""
+        self.epilog = CLUSTER_HELP.replace("NAME", self.prog.rpartition(" ")[2])
+        self.formatter_class = argparse.RawDescriptionHelpFormatter
+        if gpu:
+            self.add_backend()
+        self.add_jobs()
+        self.add_argument("--dask", metavar="ADDRESS", help="scheduler of a cluster that does it: tcp://HOST:PORT")
+        self.add_argument("--fresh", action="store_true", help="run everything anew, even what has been done already")
+        self.add_results()
 
     def add_jobs(self) -> None:
         """--jobs: None unless it is given; see `jobs_for`."""

@@ -148,7 +148,7 @@ def environment(device: str = "cpu", threads: int = 1) -> dict[str, Any]:
         "blas": blas(),
         "blas_threads": threads,
         "compiler": compiler(),
-        "device": _processor() if device == "cpu" else _gpu(),
+        "device": _processor() if device == "cpu" else gpu(),
         "cores": os.cpu_count(),
         "machine": f"{platform.system()} {platform.machine()}",
     }
@@ -198,10 +198,9 @@ def kernels() -> str | None:
     """The kernels that NumPy's BLAS has taken for this processor, as "SkylakeX"; None where it does not say."""
     import threadpoolctl
 
-    for library in threadpoolctl.threadpool_info():
-        if library.get("user_api") == "blas" and "architecture" in library:
-            return str(library["architecture"])
-    return None
+    found = [lib for lib in threadpoolctl.threadpool_info() if lib.get("user_api") == "blas" and "architecture" in lib]
+    own = [lib for lib in found if "numpy" in lib["filepath"]] or found  # SciPy brings another BLAS
+    return str(own[0]["architecture"]) if own else None
 
 
 def kernels_chosen() -> dict[str, str]:
@@ -220,7 +219,8 @@ def _processor() -> str:
     return platform.processor() or platform.machine()
 
 
-def _gpu() -> str:
+def gpu() -> str:
+    """The name of the GPU, and CuPy's version."""
     cupy = backend.import_cupy()
     name = cupy.cuda.runtime.getDeviceProperties(cupy.cuda.Device().id)["name"]
     return f"{name.decode()}, CuPy {cupy.__version__}"

@@ -26,7 +26,7 @@ import minigrad
 from minigrad.tensor import Tensor
 
 from .. import UsageError
-from ..training.optimizers import blamed, file_and_name, load_file
+from ..training.user_code import errors_of, file_and_name, load_file
 
 Function = Callable[[Tensor, Tensor], Tensor]
 Rates = Mapping[str, Mapping[str, Any]]
@@ -113,9 +113,9 @@ class Surface:
     spec: str = ""
 
     @contextmanager
-    def blamed(self) -> Iterator[None]:
+    def errors_of(self) -> Iterator[None]:
         """What is raised in here is told to a learner whose function this is. Overflows are no one's fault."""
-        with blamed(self.spec) if ".py:" in self.spec else nullcontext(), numpy.errstate(all="ignore"):
+        with errors_of(self.spec) if ".py:" in self.spec else nullcontext(), numpy.errstate(all="ignore"):
             yield
 
     def value(self, point: Any) -> float:
@@ -124,7 +124,7 @@ class Surface:
 
     def values(self, x: ndarray, y: ndarray) -> ndarray:
         """The function at many points: x, y and what is returned are of one shape."""
-        with self.blamed():
+        with self.errors_of():
             return evaluate(self.function, x, y)
 
     def contains(self, point: Any) -> bool:
@@ -287,7 +287,7 @@ def surface(spec: str, x_range: tuple[float, float] = (-3, 3), y_range: tuple[fl
         return replace(SURFACES[spec], spec=spec)
     file, name = file_and_name(spec, SURFACES, "surface", "function", "f")
     module = load_file(file)
-    with blamed(file):
+    with errors_of(file):
         function = getattr(module, name, None)
         if not callable(function):
             offered = [each for each, value in vars(module).items() if inspect.isfunction(value)]
@@ -336,7 +336,7 @@ def prepared(one: Surface) -> Surface:
 
 def _fitting_rates(one: Surface) -> Rates:
     """See `prepared`."""
-    with one.blamed():
+    with one.errors_of():
         curvatures = numpy.abs(numpy.linalg.eigvalsh(numpy.nan_to_num(hessian(one.function, one.start))))
     steepest = float(curvatures.max())
     lr = _rounded(0.5 / steepest) if steepest > 0 else 0.01
@@ -365,7 +365,7 @@ def check(one: Surface) -> None:
     """
     x, y = _leaves(one.start)
     where = one.spec or one.name
-    with one.blamed():
+    with one.errors_of():
         f = one.function(x, y)
         f = f if isinstance(f, Tensor) else type(f).__name__
     if not isinstance(f, Tensor):

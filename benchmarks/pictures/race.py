@@ -17,7 +17,8 @@ from minigrad.optim import Optimizer
 from minigrad.tensor import Tensor
 
 from .. import UsageError
-from ..training.optimizers import Entrant, blamed
+from ..training.optimizers import Entrant
+from ..training.user_code import errors_of
 from .landscapes import Surface, crossing
 
 RELATIVES = {
@@ -192,20 +193,20 @@ class _Log:
 
 def _blamed(entrant: Entrant) -> AbstractContextManager[None]:
     """What is raised in here is the fault of the learner whose optimizer this is, if it is one's."""
-    return blamed(entrant.spec) if ".py:" in entrant.spec else nullcontext()
+    return errors_of(entrant.spec) if ".py:" in entrant.spec else nullcontext()
 
 
 def _made(entrant: Entrant, params: list[Tensor], given: Mapping[str, Any]) -> Optimizer:
     if entrant.name in NO_RACERS:
         raise UsageError(f"{entrant.name} cannot race on a surface: {NO_RACERS[entrant.name]}")
-    with blamed(entrant.spec, f"{entrant.spec} does not take {dict(given)}:" if given else ""):
+    with errors_of(entrant.spec, f"{entrant.spec} does not take {dict(given)}:" if given else ""):
         return entrant.make(params, **given)
 
 
 def _slope(surface: Surface, x: Tensor, y: Tensor) -> float:
     """Put the gradient at (x, y) into x.grad and y.grad; returns the function's value there."""
     x.grad = y.grad = None
-    with surface.blamed():
+    with surface.errors_of():
         f = surface.function(x, y)
         f.backward()
     return float(f)

@@ -65,7 +65,7 @@ class Score:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class Ranking:
     """The whole comparison.
 
     Attributes:
@@ -93,7 +93,7 @@ class Outcome:
         return next((score for score in self.scores if score.entrant.name == name), None)
 
 
-def ranked(scores: Sequence[Score], tuned: dict[Entrant, Tuned]) -> Outcome:
+def ranked(scores: Sequence[Score], tuned: dict[Entrant, Tuned]) -> Ranking:
     """Scores by their median accuracy (of equals by the mean), each against the next and the first against all."""
     order = sorted(scores, key=lambda score: (-quartiles(score.accuracies)[1], -sum(score.accuracies)))
 
@@ -103,30 +103,30 @@ def ranked(scores: Sequence[Score], tuned: dict[Entrant, Tuned]) -> Outcome:
         )
 
     first = ((order[0], other) for other in order[1:])
-    return Outcome(order, differences(itertools.pairwise(order)), differences(first), tuned)
+    return Ranking(order, differences(itertools.pairwise(order)), differences(first), tuned)
 
 
 # What is told.
 
 
-def tables(outcome: Outcome, base: Trial) -> list[Table]:
+def tables(ranking: Ranking, base: Trial) -> list[Table]:
     """The ranking, and below it what is known of rates and schedules."""
-    made = [table(outcome, base)]
-    if outcome.tuned:
-        made.append(table_of_rates(outcome))
-    if any(score.scheduled for score in outcome.scores):
-        made.append(table_of_schedules(outcome))
+    made = [table(ranking, base)]
+    if ranking.tuned:
+        made.append(table_of_rates(ranking))
+    if any(score.scheduled for score in ranking.scores):
+        made.append(table_of_schedules(ranking))
     return made
 
 
-def table(outcome: Outcome, base: Trial) -> Table:
+def table(ranking: Ranking, base: Trial) -> Table:
     """The comparison: a row for each optimizer, from the best median down."""
-    seeds = len(outcome.scores[0].results)
+    seeds = len(ranking.scores[0].results)
     heads = ["", "optimizer", "rate", "accuracy", "loss", f"to {TARGET:g} %", "images", "sec.", "reached", "ahead by"]
-    if any(score.diverged for score in outcome.scores):
+    if any(score.diverged for score in ranking.scores):
         heads.insert(-1, "diverged")
-    tested = "the test images, once" if outcome.tuned else "the test images"
-    along = "held-out images" if outcome.tuned else "test images"
+    tested = "the test images, once" if ranking.tuned else "the test images"
+    along = "held-out images" if ranking.tuned else "test images"
     caption = (
         f"Medians and quartiles over {seeds} seeds of accuracy in percent and mean loss, over {tested}.\n"
         f"to {TARGET:g} %: iterations until {TARGET:g} % of the {along} are right (looked at every {base.watch}), the\n"
@@ -135,11 +135,11 @@ def table(outcome: Outcome, base: Trial) -> Table:
         "bootstrap interval, all together at 95 % (Holm); =: a tie, 0 lies within. 1=: level with the first."
     )
     title = f"{base.data}, {base.iterations} iterations, " + (
-        "each optimizer at the rate that is best for it" if outcome.tuned else "the notebook's rates"
+        "each optimizer at the rate that is best for it" if ranking.tuned else "the notebook's rates"
     )
     made = report.table(title, heads, caption=caption, text=2)
-    aheads = [*(f"{d} {'=' if d.tie else ' '}" for d in outcome.ahead), ""]
-    for rank, score, ahead in zip(outcome.ranks, outcome.scores, aheads, strict=True):
+    aheads = [*(f"{d} {'=' if d.tie else ' '}" for d in ranking.ahead), ""]
+    for rank, score, ahead in zip(ranking.ranks, ranking.scores, aheads, strict=True):
         made.add_row(*_row(rank, score, ahead, base.batch_size, "diverged" in heads))
     return made
 
@@ -166,7 +166,7 @@ def _or_never(value: float, form: str, unit: str = "") -> str:
     return f"{value:{form}}{unit}" if math.isfinite(value) else "never"
 
 
-def table_of_rates(outcome: Outcome) -> Table:
+def table_of_rates(ranking: Ranking) -> Table:
     """How sensitive each optimizer is to its rate: the widest first."""
     heads = [
         "optimizer",
@@ -183,7 +183,7 @@ def table_of_rates(outcome: Outcome) -> Table:
         "powers of ten they cover: the wider, the less it matters which one is taken. tried: from and to."
     )
     made = report.table("How much the learning rate matters", heads, caption=caption)
-    for one, tuned in sorted(outcome.tuned.items(), key=lambda item: -item[1].decades):
+    for one, tuned in sorted(ranking.tuned.items(), key=lambda item: -item[1].decades):
         first, last = (tuned.grid.rate(number) for number in (tuned.numbers[0], tuned.numbers[-1]))
         made.add_row(
             one.label,
@@ -198,38 +198,38 @@ def table_of_rates(outcome: Outcome) -> Table:
     return made
 
 
-def table_of_schedules(outcome: Outcome) -> Table:
+def table_of_schedules(ranking: Ranking) -> Table:
     """What a cosine schedule gains."""
     made = report.table(
         "What a schedule gains",
         ["optimizer", "constant rate", "cosine to 0", "gain, points"],
         caption="Median accuracies; mean paired gain and its\nbootstrap interval, all at 95 % (Holm).",
     )
-    scores = [score for score in outcome.scores if score.scheduled]
+    scores = [score for score in ranking.scores if score.scheduled]
     for score, gain in zip(scores, compared([score.gains for score in scores]), strict=True):
         with_it = quartiles([result["accuracy"] for result in score.scheduled])[1]
         made.add_row(score.entrant.label, f"{quartiles(score.accuracies)[1]:.2f}", f"{with_it:.2f}", str(gain))
     return made
 
 
-def claims(outcome: Outcome) -> list[str]:
+def claims(ranking: Ranking) -> list[str]:
     """What the notebook claims, and whether these figures bear it out."""
     lines = ["What the notebook says, and what these figures say to it:"]
     for name, label in (("radam", "RAdam"), ("lookahead", "Lookahead")):
-        lines.append(f"- {label} is less sensitive to the learning rate. {_sensitivity(outcome, name)}")
-    momentum, nesterov, adam = (outcome.score(name) for name in SCHEDULED)
+        lines.append(f"- {label} is less sensitive to the learning rate. {_sensitivity(ranking, name)}")
+    momentum, nesterov, adam = (ranking.score(name) for name in SCHEDULED)
     told = [_gain(score) for score in (momentum, nesterov) if score and score.scheduled]
     lines.append(f"- Momentum and Nesterov want a schedule. {' '.join(told) or 'They did not run.'}")
     lines.append(f"- Adam lets one be lazy about the schedule. {_laziness(momentum, adam)}")
     return lines
 
 
-def _sensitivity(outcome: Outcome, name: str) -> str:
-    widths = {one.name: tuned.decades for one, tuned in outcome.tuned.items()}
+def _sensitivity(ranking: Ranking, name: str) -> str:
+    widths = {one.name: tuned.decades for one, tuned in ranking.tuned.items()}
     if name not in widths or "adam" not in widths:
         return "Not to be told from one rate: see --track tuned."
     wide, adams = widths[name], widths["adam"]
-    step = next(iter(outcome.tuned.values())).grid.decades
+    step = next(iter(ranking.tuned.values())).grid.decades
     verdict = "Borne out" if wide - adams > 1.5 * step else "Borne out by one rate" if wide > adams else "Not borne out"
     return f"{verdict}: {wide:.1f} decades of rates come within {CLOSE:g} point of its best, {adams:.1f} of Adam's."
 
@@ -252,15 +252,15 @@ def _laziness(momentum: Score | None, adam: Score | None) -> str:
 # The files.
 
 
-def record(outcome: Outcome) -> dict[str, Any]:
+def record(ranking: Ranking) -> dict[str, Any]:
     """All figures. What no two runs have the same is under "timing"."""
-    scores = outcome.scores
+    scores = ranking.scores
     return {
-        "optimizers": [_record_of(rank, score) for rank, score in zip(outcome.ranks, scores, strict=True)],
-        "ahead_of_the_next": [asdict(difference) | {"tie": difference.tie} for difference in outcome.ahead],
-        "behind_the_first": [asdict(difference) | {"tie": difference.tie} for difference in outcome.behind],
-        "rates": {one.name: _record_of_rates(tuned) for one, tuned in outcome.tuned.items()},
-        "claims": claims(outcome)[1:],
+        "optimizers": [_record_of(rank, score) for rank, score in zip(ranking.ranks, scores, strict=True)],
+        "ahead_of_the_next": [asdict(difference) | {"tie": difference.tie} for difference in ranking.ahead],
+        "behind_the_first": [asdict(difference) | {"tie": difference.tie} for difference in ranking.behind],
+        "rates": {one.name: _record_of_rates(tuned) for one, tuned in ranking.tuned.items()},
+        "claims": claims(ranking)[1:],
         "timing": {score.entrant.name: [result["timing"] for result in score.results] for score in scores},
     }
 
@@ -292,9 +292,9 @@ def _record_of_rates(tuned: Tuned) -> dict[str, Any]:
     }
 
 
-def picture(outcome: Outcome, base: Trial) -> Any:
+def picture(ranking: Ranking, base: Trial) -> Any:
     """The final accuracies: a row for each optimizer, a dot for each seed, quartiles and median."""
-    scores = outcome.scores[::-1]
+    scores = ranking.scores[::-1]
     medians = [quartiles(score.accuracies)[1] for score in scores]
     left = max(min(min(score.accuracies) for score in scores), min(medians) - 2)
     fig, axes = style.figure(height=1.6 + 0.42 * len(scores))
@@ -307,11 +307,11 @@ def picture(outcome: Outcome, base: Trial) -> Any:
         axes.plot(median, y, "|", ms=16, mew=2, color="black")
     labels = [
         f"{score.entrant.label}, {score.rate:g}   {rank:>3}"
-        for rank, score in zip(outcome.ranks[::-1], scores, strict=True)
+        for rank, score in zip(ranking.ranks[::-1], scores, strict=True)
     ]
     axes.set_yticks(range(len(scores)), labels)
     axes.set_xlim(left - 0.1, max(max(score.accuracies) for score in scores) + 0.1)
-    title = "each at its best rate" if outcome.tuned else "the notebook's rates"
+    title = "each at its best rate" if ranking.tuned else "the notebook's rates"
     axes.set(
         title=f"Test accuracy after {base.iterations} iterations, {len(scores[0].results)} seeds, {title}",
         xlabel="percent (dots: seeds, < further left; bars: quartiles; strokes: medians; 1=: level with the first)",
@@ -319,9 +319,9 @@ def picture(outcome: Outcome, base: Trial) -> Any:
     return fig
 
 
-def picture_of_rates(outcome: Outcome) -> Any:
+def picture_of_rates(ranking: Ranking) -> Any:
     """Held-out accuracy against the learning rate: a panel for each optimizer, with the others behind it in grey."""
-    ordered = sorted(outcome.tuned.items(), key=lambda item: -item[1].decades)
+    ordered = sorted(ranking.tuned.items(), key=lambda item: -item[1].decades)
     columns = min(4, len(ordered))
     rows = math.ceil(len(ordered) / columns)
     fig, grid = style.figure(rows, columns, height=2.5 * rows + 0.6, squeeze=False, sharex=True, sharey=True)

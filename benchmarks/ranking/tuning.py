@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from ..training.optimizers import Entrant
 from ..training.trial import Trial
-from ..training.trials import Fleet, Result
+from ..training.trials import Result, Runner
 
 LOWEST, DECADES = -5, 6
 """The grid goes from 10**LOWEST up over so many powers of ten."""
@@ -96,11 +96,11 @@ class Tuned:
         return [number for number in beyond if -LONGEST <= number < self.grid.steps + LONGEST]
 
 
-def tune(fleet: Fleet, entrants: Iterable[Entrant], base: Trial, grid: Grid, seeds: int) -> dict[Entrant, Tuned]:
+def tune(here: Runner, entrants: Iterable[Entrant], base: Trial, grid: Grid, seeds: int) -> dict[Entrant, Tuned]:
     """Try the grid for all `entrants`, and beyond it for those whose best rate is at its edge.
 
     Args:
-        fleet: where it is done.
+        here: where it is done.
         entrants: those who raise at every rate are left out of what is returned.
         base: what all trials have in common; its optimizer, rate, seed and part do not matter.
         grid: the rates.
@@ -118,7 +118,7 @@ def tune(fleet: Fleet, entrants: Iterable[Entrant], base: Trial, grid: Grid, see
                 its = [replace(blank, rate=grid.rate(number), seed=FIRST_SEED + seed) for seed in range(seeds)]
                 tried[one][number] = its
         new = (trial for one, numbers in wanted.items() for number in numbers for trial in tried[one][number])
-        results |= fleet.run(new, title)
+        results |= here.run(new, title)
         found = {one: _tuned(grid, its, results) for one, its in tried.items() if _any_ended(its, results)}
         wanted = {one: tuned.missing() for one, tuned in found.items() if tuned.missing()}
         wanted = {one: [n for n in numbers if n not in tried[one]] for one, numbers in wanted.items()}

@@ -505,9 +505,10 @@ def _explained(error: BaseException, spec: str) -> str:
     """An error in a sentence; `spec` is the optimizer at work, if there is one."""
     if not spec:
         return f"{type(error).__name__}: {error}"
-    from ..training.optimizers import explain  # it imports minigrad, which a peer's process must not
 
-    return explain(error, spec)
+    from ..training.user_code import in_a_sentence  # it imports minigrad, which a peer's process must not
+
+    return in_a_sentence(error, spec)
 
 
 def main(argv: Sequence[str]) -> int:

@@ -1,35 +1,51 @@
-"""What is trained: the notebook's network on images by name, and the loop that trains and tests it."""
+"""What is trained: the notebook's network on one of the data sets, and the loops that train it and test it.
+
+The notebook is the course notebook "6. Optimizers", whose MNIST comparison this project reproduces.
+"""
 
 from __future__ import annotations
 
 import functools
-import time
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-import datasets
 import minigrad
-from datasets.images import ImageDataset
 from minigrad import backend, nn
 from minigrad.backend import Array
+from minigrad.nn import functional
 from minigrad.optim import Optimizer
 from minigrad.tensor import Tensor
-from minigrad.utils.data import DataLoader
+from minigrad.utils.data import DataLoader, Dataset
 
 from .. import UsageError
+
+INSTALLED = __name__.startswith("minigrad.") or (Path(__file__).parents[2] / "__init__.py").exists()
+"""Whether this is part of an installed minigrad. In a checkout the data sets are the package beside the benchmarks."""
+
+if TYPE_CHECKING or not INSTALLED:
+    import datasets
+    from datasets.images import ImageDataset
+else:
+    from minigrad.datasets.images import ImageDataset
+
+    from minigrad import datasets
 
 DATA: dict[str, Callable[..., ImageDataset]] = {
     "mnist": datasets.MNIST,
     "fashion": datasets.FashionMNIST,
     "digits": datasets.Digits,
 }
-"""The data sets by the name that the command line has for them."""
+"""The data sets, by their names on the command line."""
 
 TEST_BATCH = 100
-"""Images that are tested at a time; as many as in the notebook, though the figures do not depend on it."""
+"""Images that are tested at a time; as many as in the notebook, though the accuracy does not depend on it."""
+
+CHUNK = 1000
+"""Images from which a gradient over all images is accumulated at a time: 1000 are 3 MB of float32."""
 
 
 class Net(nn.Module):
@@ -46,7 +62,7 @@ class Net(nn.Module):
 
     @classmethod
     def for_data(cls, data: ImageDataset, hidden: int = 100) -> Net:
-        """A network for the images and classes of `data`, on the device where they are."""
+        """A network for the images and classes of `data`, on the same device."""
         net = cls(data.data[0].size, hidden, len(data.classes))
         net.to(backend.device_of(data.data))
         return net
@@ -59,7 +75,7 @@ def seeded(data: ImageDataset, seed: int) -> Net:
 
 
 def device_for(library: str) -> str:
-    """Where arrays of `library`, "numpy" or "cupy", live: "cpu" or "cuda".
+    """The device of the arrays of `library`, "numpy" or "cupy": "cpu" or "cuda".
 
     Raises:
         UsageError: CuPy is not installed, or finds no GPU.
@@ -73,99 +89,43 @@ def device_for(library: str) -> str:
     return "cuda"
 
 
-@functools.lru_cache(maxsize=4)
 def load(name: str, train: bool, device: str = "cpu", download: bool = False) -> ImageDataset:
-    """The data set called `name`, for training or for testing, on `device`; kept, so that it is read only once.
+    """The data set called `name`, for training or for testing, on `device`. It is read once and kept.
 
     Raises:
-        UsageError: its files are not there, or damaged, or could not be fetched; the sentence says which.
+        UsageError: its files are missing or damaged, or could not be downloaded; the sentence says which.
     """
-    transform = datasets.transforms.ToTensor()
     try:
-        return DATA[name]("./data", train=train, transform=transform, download=download).to(device)
+        if download:
+            DATA[name]("./data", train=train, download=True)
+        return _read(name, train, device)
     except (OSError, ValueError) as error:  # DataFileError is a ValueError, ConnectionError an OSError
         raise UsageError(str(error).replace("pass download=True", "pass --download")) from None
 
 
-@dataclass(frozen=True)
-class Settings:
-    """What all runs of a comparison have in common; by default, the notebook's.
-
-    Attributes:
-        data: a name in `DATA`.
-        seed: of the initial weights and the order of the mini-batches.
-        iterations: steps of the optimizer.
-        batch_size: images in a mini-batch.
-        every: iterations from one test to the next; the last iteration is always followed by a test.
-        device: "cpu" or "cuda".
-    """
-
-    data: str = "mnist"
-    seed: int = 0
-    iterations: int = 3000
-    batch_size: int = 100
-    every: int = 500
-    device: str = "cpu"
-
-    @property
-    def points(self) -> list[int]:
-        """The iterations after which the network is tested."""
-        return [*range(self.every, self.iterations, self.every), self.iterations]
+@functools.lru_cache(maxsize=4)
+def _read(name: str, train: bool, device: str) -> ImageDataset:
+    return DATA[name]("./data", train=train, transform=datasets.transforms.ToTensor()).to(device)
 
 
-@dataclass(frozen=True)
-class Run:
-    """What came of training once.
-
-    Attributes:
-        lr: the learning rate at the first step.
-        losses: the training loss of each iteration's mini-batch, before its step.
-        figures: (iteration, loss of its mini-batch, accuracy over all test images in percent) at each test.
-        seconds: what it all took, from the first iteration to the last test.
-    """
-
-    lr: float
-    losses: list[float]
-    figures: list[tuple[int, float, float]]
-    seconds: float
-
-
-def train(make: Callable[[Any], Optimizer], settings: Settings, tick: Callable[[int], Any] | None = None) -> Run:
-    """Train the notebook's network as the notebook does, with the optimizer that `make(parameters)` gives.
-
-    Everything random is drawn in the notebook's order: the weights, then for each epoch the order of the
-    mini-batches, with a draw for each test in between. `tick` is told the iteration now and then.
-
-    Raises: whatever the optimizer raises.
-    """
-    data, test = (load(settings.data, part, settings.device) for part in (True, False))
-    model = seeded(data, settings.seed)
-    optimizer = make(model.parameters())
-    lr = optimizer.lr
-    loader, test_loader = DataLoader(data, settings.batch_size, shuffle=True), DataLoader(test, TEST_BATCH)
-    points = set(settings.points)
-    losses: list[Array] = []
-    figures = []
-    start = time.perf_counter()
-    for iteration, loss in steps(model, optimizer, loader, settings.iterations):
-        losses.append(loss)  # an array: asking for its value would make a GPU wait
-        if iteration in points:
-            with testing(optimizer):
-                figures.append((iteration, float(loss), accuracy(model, test_loader)))
-        if tick is not None and (iteration % 50 == 0 or iteration == settings.iterations):
-            tick(iteration)
-    return Run(lr, [float(loss) for loss in losses], figures, time.perf_counter() - start)
+# Training.
 
 
 def steps(model: nn.Module, optimizer: Optimizer, loader: DataLoader, iterations: int) -> Iterator[tuple[int, Array]]:
-    """Train, handing out (iteration, loss) after each step: 1 and the first mini-batch's loss, and so on.
+    """Train, yielding (iteration, loss of its mini-batch) after each step, from iteration 1 on.
 
-    Between two steps the caller may test, print or look at the optimizer; a loader's next epoch starts, and
-    draws, only when its first mini-batch is asked for.
+    Between two steps the caller may test, print or look at the optimizer. The loader's next epoch starts, and
+    draws random numbers, only when its first mini-batch is asked for.
     """
     criterion = nn.CrossEntropyLoss()
     for iteration, (images, labels) in zip(range(1, iterations + 1), _forever(loader), strict=False):
         yield iteration, step(optimizer, partial(_loss, model, criterion, images, labels))
+
+
+def _forever(loader: DataLoader) -> Iterator[Any]:
+    """The mini-batches of one epoch after the other."""
+    while True:
+        yield from loader
 
 
 def _loss(model: nn.Module, criterion: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
@@ -173,9 +133,9 @@ def _loss(model: nn.Module, criterion: nn.Module, images: Tensor, labels: Tensor
 
 
 def step(optimizer: Optimizer, loss: Callable[[], Tensor]) -> Array:
-    """One step of `optimizer` on what `loss` computes; returns the (first) loss.
+    """One step of `optimizer` on what `loss` computes; returns the loss before the step.
 
-    An optimizer that needs the gradient more than once is given the closure that computes it.
+    An optimizer that needs the gradient more than once gets the closure that computes it.
     """
     losses: list[Tensor] = []
 
@@ -193,9 +153,39 @@ def step(optimizer: Optimizer, loss: Callable[[], Tensor]) -> Array:
     return losses[0].data
 
 
+def full_batch_steps(
+    model: nn.Module, optimizer: Optimizer, data: Dataset, iterations: int
+) -> Iterator[tuple[int, float]]:
+    """As `steps`, but each step takes the gradient over all of `data`."""
+    criterion = nn.CrossEntropyLoss()
+    for iteration in range(1, iterations + 1):
+        optimizer.zero_grad()
+        loss = accumulate_gradient(model, criterion, data)
+        optimizer.step()
+        yield iteration, loss
+
+
+def accumulate_gradient(model: nn.Module, criterion: nn.Module, data: Dataset, chunk: int = CHUNK) -> float:
+    """Add the gradient of the mean loss over all of `data` to the parameters' ``.grad``; returns that loss.
+
+    The data are taken in chunks, so memory holds one chunk at a time. The mean over all samples is the mean of the
+    chunks' means, each weighted by the chunk's share of the samples, since the last chunk may be smaller.
+    `criterion` takes the mean over its samples.
+    """
+    mean = 0.0
+    for inputs, targets in DataLoader(data, chunk):
+        part = criterion(model(inputs), targets) * (len(targets) / len(data))
+        part.backward()
+        mean += part.item()
+    return mean
+
+
+# Testing.
+
+
 @contextmanager
 def testing(optimizer: Optimizer) -> Iterator[None]:
-    """Test inside with the weights that `optimizer` would have tested, and train on with its own."""
+    """In this block the parameters have the values that `optimizer` wants tested (an average, for some)."""
     optimizer.eval()
     try:
         yield
@@ -203,24 +193,27 @@ def testing(optimizer: Optimizer) -> Iterator[None]:
         optimizer.train()
 
 
-def _forever(loader: DataLoader) -> Iterator[Any]:
-    """The mini-batches of one epoch after the other."""
-    while True:
-        yield from loader
+class Test(NamedTuple):
+    """What a test gives: accuracy in percent, mean loss, and whether the network gives every image the same class."""
+
+    accuracy: float
+    loss: float
+    dead: bool
 
 
-def accuracy(model: nn.Module, loader: DataLoader) -> float:
-    """The percentage of the loader's images whose largest logit is that of their label."""
-    return evaluate(model, loader)[1]
+def evaluate(model: nn.Module, images: Dataset, least: float = 0.0) -> Test:
+    """Test the model on all `images`. The loader draws random numbers, as the notebook's does in its tests.
 
-
-def evaluate(model: nn.Module, loader: DataLoader) -> tuple[float, float]:
-    """(the mean cross entropy, the accuracy in percent) over all of the loader's images; nothing is recorded."""
-    criterion = nn.CrossEntropyLoss(reduction="sum")
-    loss, correct = 0.0, 0
+    As soon as so many images are wrong that the accuracy cannot be `least` any more, the test ends with accuracy 0.
+    """
+    loss, wrong, classes = 0.0, 0, set[int]()
     with minigrad.no_grad():
-        for images, labels in loader:
-            logits = model(images)
-            loss += criterion(logits, labels).item()
-            correct += int((logits.data.argmax(1) == labels.data).sum())
-    return loss / len(loader.dataset), 100 * correct / len(loader.dataset)
+        for batch, labels in DataLoader(images, TEST_BATCH):
+            logits = model(batch)
+            found = logits.data.argmax(1)
+            loss += functional.cross_entropy(logits, labels, reduction="sum").item()
+            wrong += int((found != labels.data).sum())
+            classes.update(found.tolist())
+            if 100 * (len(images) - wrong) / len(images) < least:
+                return Test(0.0, math.nan, False)
+    return Test(100 * (len(images) - wrong) / len(images), loss / len(images), len(classes) == 1)

@@ -1,9 +1,10 @@
-"""Independent runs in several processes: each with one BLAS thread, its progress shown while it works.
+"""Independent pieces of work in several processes, each with one BLAS thread and its progress shown.
 
-A run's result must not depend on how many of them go on at a time. So each has its process (or its turn in this
-one) to itself, seeds the generator anew, and multiplies matrices in a single thread.
+A result must not depend on how many pieces are done at a time. So each has its process (or its turn in this one) to
+itself, seeds the generator anew, and multiplies matrices in a single thread.
 
-A learner's code runs in such a process only: it may crash, end its process or never end, and takes no one else along.
+A user's own code runs in such a process only. It may crash, end its process or never end: that fails its own piece of
+work and no other.
 """
 
 from __future__ import annotations
@@ -26,21 +27,23 @@ from typing import IO, TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import numpy
 
+from ..console.progress import bars
+
 if TYPE_CHECKING:
     from rich.console import Console
 
-Task = TypeVar("Task")
-Result = TypeVar("Result")
+Item = TypeVar("Item")
+Found = TypeVar("Found")
 Tick = Callable[[int], None]
-"""Told by a run how many of its steps are done."""
+"""Called by a piece of work with the number of its steps that are done."""
 
 
 @dataclass(frozen=True)
 class Died:
-    """What comes of a task whose process has ended in the middle of it.
+    """The outcome of a piece of work whose process has ended in the middle of it.
 
     Attributes:
-        how: what it died of, as far as that is known.
+        how: what ended the process, as far as that is known.
         places: the (file, line) it was at, the innermost first, as far as they are known.
     """
 
@@ -69,19 +72,19 @@ def in_worker() -> bool:
 
 
 def be_worker() -> None:
-    """This is a worker process, where a learner's code may be run."""
+    """Note that this is a worker process, where a user's own code may be run."""
     global _in_worker
     _in_worker = True
 
 
 def outcomes(
-    work: Callable[[Task], Result], tasks: Sequence[Task], jobs: int, apart: bool = False
-) -> Iterator[tuple[int, Result | Died]]:
-    """Do ``work(task)`` for every task, in `jobs` processes; hand out (number of the task, what came of it) as it ends.
+    work: Callable[[Item], Found], tasks: Sequence[Item], jobs: int, apart: bool = False
+) -> Iterator[tuple[int, Found | Died]]:
+    """Do ``work(task)`` for every task in `jobs` processes, and yield (number of the task, what it returned).
 
-    With one job everything is done in this process, unless it is to be done `apart`. A process that dies spoils the
-    task that it died of and no other: those that ran beside it are done once more, one by one if need be. What `work`
-    raises ends it all.
+    With one job everything is done in this process, unless it is to be done `apart`. If a process dies, only the task
+    that it died of fails: those that ran beside it are done once more, one by one if need be. What `work` raises ends
+    everything.
     """
     if jobs == 1 and (not apart or in_worker()):
         yield from ((number, work(task)) for number, task in enumerate(tasks))
@@ -95,21 +98,23 @@ def outcomes(
 
 
 def _outcomes(
-    work: Callable[[Task], Result], tasks: Sequence[Task], jobs: int, folder: Path
-) -> Iterator[tuple[int, Result | Died]]:
-    """As `outcomes`, in processes that leave word in `folder` of how they died."""
+    work: Callable[[Item], Found], tasks: Sequence[Item], jobs: int, folder: Path
+) -> Iterator[tuple[int, Found | Died]]:
+    """As `outcomes`, in processes that write to a file in `folder` how they died."""
     from concurrent.futures import FIRST_COMPLETED, Future, wait
     from concurrent.futures.process import BrokenProcessPool
 
     waiting, suspects = deque(range(len(tasks))), deque[int]()
-    running: dict[Future[Result], int] = {}
+    running: dict[Future[Found], int] = {}
     while waiting or suspects or running:
+        # Hand out work. After a death the suspects, which ran at that time, are done one at a time.
         queue = suspects or waiting
         while queue and len(running) < (1 if suspects else jobs):
             number = queue.popleft()
             running[_submit(jobs, _apart, os.getpid(), str(folder / str(number)), work, tasks[number])] = number
             if queue is suspects:
                 break
+        # Pass on what has ended.
         wait(running, return_when=FIRST_COMPLETED)
         dead = []
         for future in [future for future in running if future.done()]:
@@ -118,7 +123,8 @@ def _outcomes(
                 yield number, future.result()
             except BrokenProcessPool:
                 dead.append(number)
-        if dead:  # all of them, at the same time
+        # If a process has died, all others were ended with it. Which one it was is in its file, or else unknown.
+        if dead:
             for future, number in list(running.items()):
                 wait([future])
                 dead.append(number)
@@ -130,19 +136,19 @@ def _outcomes(
             suspects.extend(number for number in words if number not in guilty)
 
 
-def _submit(jobs: int, function: Callable[..., Result], *arguments: Any) -> Any:
-    """Hand something to the worker processes, which are started if need be, and kept for what comes next."""
+def _submit(jobs: int, function: Callable[..., Found], *arguments: Any) -> Any:
+    """Have the worker processes call a function. They are started if need be, and kept for what comes next."""
     global _workers
     from joblib.externals.loky import get_reusable_executor
 
     _workers = max(_workers, jobs)
-    with _deaf_children():
+    with _ignoring_ctrl_c():
         executor = get_reusable_executor(max_workers=_workers, timeout=None)
         return executor.submit(function, *arguments)
 
 
 def end() -> None:
-    """End the worker processes at once, whatever they do."""
+    """End the worker processes at once, whatever they are doing."""
     global _workers
     if _workers:
         from joblib.externals.loky import get_reusable_executor
@@ -151,8 +157,8 @@ def end() -> None:
         _workers = 0
 
 
-def _apart(parent: int, words: str, work: Callable[[Task], Result], task: Task) -> Result:
-    """Do a task in a worker process. Should the process die of it, the file `words` says how."""
+def _apart(parent: int, words: str, work: Callable[[Item], Found], task: Item) -> Found:
+    """Do a task in a worker process. If the process dies of it, the file `words` says how."""
     be_worker()
     end_with(parent)
     _open_streams()
@@ -166,7 +172,7 @@ def _apart(parent: int, words: str, work: Callable[[Task], Result], task: Task) 
 
 
 def _open_streams() -> None:
-    """Standard output and error anew, if what this process did before has closed them."""
+    """Open standard output and error again, if what this process did before has closed them."""
     for number, name in ((1, "stdout"), (2, "stderr")):
         try:
             os.fstat(number)
@@ -177,13 +183,13 @@ def _open_streams() -> None:
 
 
 MARK = "Ended by: "
-"""What the line begins with that says how a process has ended, if `faulthandler` has none for it."""
+"""Begins the line that says how a process has ended, where `faulthandler` does not write one."""
 
 _words: IO[str] | None = None
 
 
 def leave_word(file: IO[str] | None) -> None:
-    """From now on, write to `file` how this process dies, and where in the code, if it does."""
+    """If this process dies from now on, write to `file` how, and where in the code; None ends this."""
     global _words
     _words = file
     if file is None:
@@ -195,7 +201,7 @@ def leave_word(file: IO[str] | None) -> None:
 
 @functools.cache
 def _watch_exits() -> None:
-    """What `faulthandler` does not see: a process that leaves by os._exit, or that sends itself a signal."""
+    """Note what `faulthandler` does not: a process that calls os._exit, or that sends itself a signal."""
     leave = os._exit
 
     def noted(status: int) -> NoReturn:
@@ -217,12 +223,12 @@ def _note(how: str) -> None:
 
 
 def _last_words(path: Path) -> Died | None:
-    """What a process has left in the file `path`; None if it has left nothing."""
+    """What a process has written to the file `path`; None if there is nothing."""
     return died(path.read_text(encoding="utf-8", errors="replace")) if path.exists() else None
 
 
 def died(words: str) -> Died | None:
-    """What a process that had been told to `leave_word` has left; None if that is nothing."""
+    """How a process died that has written `words` (see `leave_word`); None if it has written nothing."""
     if not words.strip():
         return None
     marked = re.search(f"^(?:Fatal Python error: |{MARK})(.*)", words, re.MULTILINE)
@@ -233,7 +239,7 @@ def died(words: str) -> Died | None:
 
 @functools.cache
 def end_with(parent: int) -> None:
-    """End this process soon after its parent has been killed, instead of working on for nobody."""
+    """End this process soon after its parent has ended, even if that was killed."""
 
     def watch() -> None:
         while os.getppid() == parent:
@@ -244,18 +250,19 @@ def end_with(parent: int) -> None:
 
 
 def in_parallel(
-    work: Callable[[Task, Tick], Result],
-    tasks: Sequence[Task],
+    work: Callable[[Item, Tick], Found],
+    tasks: Sequence[Item],
     *,
     labels: Sequence[str],
     steps: Sequence[int],
     jobs: int,
     out: Console,
+    title: str = "all",
     apart: bool = False,
-) -> Iterator[tuple[int, Result | Died]]:
-    """Do ``work(task, tick)`` for every task, in `jobs` processes; hand out (number of the task, its result).
+) -> Iterator[tuple[int, Found | Died]]:
+    """Do ``work(task, tick)`` for every task in `jobs` processes, and yield (number of the task, what it returned).
 
-    Results come as they are ready. On a terminal `out` shows a bar for each task that is running.
+    Results come as they are ready. On a terminal `out` shows a bar for each task that is running, and one for all.
 
     Args:
         work: a function at the top of a module. It and the tasks are pickled, and so is what it returns.
@@ -263,21 +270,22 @@ def in_parallel(
         labels: what the bars are called, for each task.
         steps: what `tick` counts up to, for each task.
         jobs: how many processes; with 1, everything is done in this one.
-        out: where the bars are drawn, and what else is printed meanwhile.
-        apart: with one job, too, do it in another process: there is a learner's code in it.
+        out: where the bars are drawn.
+        title: of the bar for all tasks.
+        apart: with one job, too, do it in another process, since it runs a user's own code.
     """
     jobs = min(jobs, len(tasks))
     with tempfile.TemporaryDirectory(prefix="minigrad-") as folder:
         counters = numpy.memmap(Path(folder) / "counters", numpy.int64, "w+", shape=(len(tasks),))
         calls = list(enumerate(tasks))
-        with _bars(counters, labels, steps, out):
+        with bars(out, labels, steps, counters, title):
             yield from outcomes(functools.partial(_do, work, str(counters.filename)), calls, jobs, apart)
 
 
 @contextmanager
-def _deaf_children() -> Iterator[None]:
-    """Processes started in here do not hear Ctrl-C. This one does, tells it in a line, and ends them."""
-    if threading.current_thread() is not threading.main_thread():  # where Ctrl-C is not heard either
+def _ignoring_ctrl_c() -> Iterator[None]:
+    """Processes started in this block ignore Ctrl-C. This process reacts to it, and ends them."""
+    if threading.current_thread() is not threading.main_thread():  # which gets no Ctrl-C either
         yield
         return
     # Blocked, so that a Ctrl-C of just now is not lost: Linux keeps a signal that is blocked, ignored or not.
@@ -291,8 +299,8 @@ def _deaf_children() -> Iterator[None]:
             signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
 
-def _do(work: Callable[[Task, Tick], Result], counters: str, numbered: tuple[int, Task]) -> Result:
-    """One task, in a process of its own (or not, if there is one job)."""
+def _do(work: Callable[[Item, Tick], Found], counters: str, numbered: tuple[int, Item]) -> Found:
+    """Do one task, with one BLAS thread."""
     from threadpoolctl import threadpool_limits
 
     counts = numpy.memmap(counters, numpy.int64, "r+")
@@ -303,29 +311,3 @@ def _do(work: Callable[[Task, Tick], Result], counters: str, numbered: tuple[int
 
     with threadpool_limits(1, user_api="blas"):
         return work(task, tick)
-
-
-def _bars(counters: numpy.ndarray, labels: Sequence[str], steps: Sequence[int], out: Console) -> Any:
-    """Bars that are drawn anew from the counters, again and again: one for all tasks, one for each that runs."""
-    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-
-    totals = [*steps, sum(steps)]
-
-    class Bars(Progress):
-        def get_renderables(self) -> Iterator[Any]:
-            """Called several times a second by rich."""
-            counts = counters.tolist()
-            for bar, done, total in zip(self.task_ids, [*counts, sum(counts)], totals, strict=False):
-                self.update(bar, completed=done, visible=0 < done < total)
-            yield from super().get_renderables()
-
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TextColumn("{task.percentage:3.0f} %"),
-        TimeRemainingColumn(),
-    )
-    bars = Bars(*columns, console=out, transient=True, disable=not out.is_terminal)
-    for label, total in zip([*labels, "all"], totals, strict=True):
-        bars.add_task(label, total=total, visible=False)
-    return bars

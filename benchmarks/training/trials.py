@@ -1,147 +1,187 @@
-"""Many trainings: in several processes here, or on a cluster of machines; what is done is kept in a journal.
+"""Many trainings: in several processes here or on a cluster, with a journal of those that are done.
 
-Every result goes to the journal as soon as it comes, written by this process alone. The same trials asked for
-again are taken from there, so that a run that was stopped, in whatever way, goes on where it stopped.
+Every result goes to the journal as soon as it comes. The same trials asked for again are taken from there, so a
+command that was stopped, in whatever way, goes on where it stopped.
 """
 
 from __future__ import annotations
 
-import logging
-import os
-import socket
 import threading
+from argparse import Namespace
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
-from urllib.parse import urlsplit
+
+import numpy
 
 from .. import UsageError
-from . import pool
+from ..console import options
+from ..console.progress import bars
+from . import cluster, pool
 from .journal import Journal, Key
-from .optimizers import explain, path_of
-from .trial import Trial, circumstances, key, run
+from .trial import Trial, circumstances, file_of, key, run
+from .user_code import in_a_sentence, is_own, path_of
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-CLUSTER_HELP = """\
-a cluster:
-  --dask needs the extra [cluster] here and on the cluster's machines, and the same checkout on each of them.
-  Dask's nanny tells the C library to give memory back at once (MALLOC_TRIM_THRESHOLD_=65536), which makes a step
-  of Adam take 1.9 ms instead of 0.7. So set both thresholds where the workers start, before they start, and give
-  each worker one thread; then run this command with --dask:
-
-    dask scheduler --port 8786
-    MALLOC_MMAP_THRESHOLD_=33554432 MALLOC_TRIM_THRESHOLD_=67108864 PYTHONPATH=. \\
-        dask worker tcp://SCHEDULER:8786 --nworkers 2 --nthreads 1      # on every machine, in the checkout
-    python -m benchmarks NAME --dask tcp://SCHEDULER:8786
-"""
-"""How to start the workers, for the --help of the benchmarks that have --dask."""
-
-LOW_THRESHOLD = 2**20
-"""Bytes. A C library that gives back what it has free above so little does it several times a training step."""
+JOURNAL = "trials.sqlite"
+"""The journal's file in the folder of results. All commands that train share it."""
 
 Result = dict[str, Any]
-_one_at_a_time = threading.Lock()  # a process has one seeded generator, however many threads a worker may have
+"""What `benchmarks.training.trial.run` returns, as it comes back from the journal."""
+
+_one_at_a_time = threading.Lock()  # a process has one seeded generator, however many threads a Dask worker may have
 
 
-class Fleet:
-    """Where trainings are done; use it in a ``with``.
-
-    Args:
-        journal: what is done already, and where results go.
-        out: where progress is shown.
-        jobs: processes on this machine.
-        dask: the address of a cluster's scheduler (``tcp://...``); its workers do it instead.
-
-    Attributes:
-        failed: which trials went wrong, and how.
+@contextmanager
+def runner(asked: Namespace, folder: Path, out: Console) -> Iterator[Runner]:
+    """A `Runner` with the options of `Parser.add_running`, which prints the failures at the end.
 
     Raises:
-        UsageError: the cluster is not there, or not fit for it.
+        UsageError: as `Journal` and `Runner`, or a cluster is asked for GPUs.
+    """
+    library = getattr(asked, "backend", "numpy")
+    if asked.dask is not None and library == "cupy":
+        raise UsageError("--dask trains on the CPUs of a cluster: leave --backend cupy out")
+    jobs = options.jobs_for(asked.jobs, library)
+    with Journal(folder / JOURNAL) as journal, Runner(journal, out, jobs, asked.dask, asked.fresh) as made:
+        yield made
+        made.print_failures()
+
+
+class Runner:
+    """Does trainings; use it in a ``with``.
+
+    Args:
+        journal: the results that are there already; new ones are added.
+        out: where progress is shown.
+        jobs: processes on this machine.
+        dask: the address of a cluster's scheduler (``tcp://...``), whose workers are to do it instead.
+        fresh: do everything anew, even what the journal has.
+
+    Attributes:
+        failed: the trials that failed, and how.
+
+    Raises:
+        UsageError: the cluster cannot be reached, or has no workers.
     """
 
-    def __init__(self, journal: Journal, out: Console, jobs: int = 1, dask: str | None = None) -> None:
+    def __init__(
+        self, journal: Journal, out: Console, jobs: int = 1, dask: str | None = None, fresh: bool = False
+    ) -> None:
         self.journal = journal
         self.out = out
+        self.fresh = fresh
         self.failed: dict[Trial, str] = {}
-        self._client = _connect(dask) if dask is not None else None
+        self._client = cluster.connect(dask) if dask is not None else None
         self.jobs = sum(self._client.nthreads().values()) if self._client else jobs
         if self._client:
-            for warning in _warnings(self._client):
+            for warning in cluster.warnings(self._client):
                 out.print(warning, style="yellow", markup=False, soft_wrap=True)
 
-    def run(self, trials: Iterable[Trial], title: str) -> dict[Trial, Result]:
-        """Do what of `trials` the journal has not got, and give the results of all that did not fail.
+    def run(
+        self, trials: Iterable[Trial], title: str, ended: Callable[[Trial, Result], Any] | None = None
+    ) -> dict[Trial, Result]:
+        """Do those of `trials` that the journal does not have; returns the results of all that did not fail.
 
-        A trial that raises, or whose process dies, is noted in `failed`, and in the journal; asked for again, it is
-        tried again.
+        A trial that raises, or whose process dies, is noted in `failed` and in the journal. When it is asked for
+        again, it is tried again.
+
+        Args:
+            trials: what to do.
+            title: what all of it is called.
+            ended: called with each trial that was done now, and did not fail, as it ends.
 
         Raises:
-            UsageError: workers of the cluster died, or it runs other code than this.
+            UsageError: workers of the cluster died, or they have other code or data than this checkout.
         """
         trials = list(dict.fromkeys(trials))
-        keys = {trial: key(trial, self._circumstances(trial.data)) for trial in trials}
-        kept = {trial: self.journal.get(keys[trial]) for trial in trials}
+        keys = {trial: key(trial, self._circumstances(trial)) for trial in trials}
+        kept = {trial: None if self.fresh else self.journal.get(keys[trial]) for trial in trials}
         results = {trial: result for trial, result in kept.items() if result and "failed" not in result}
         missing = {trial: keys[trial] for trial in trials if trial not in results}
-        told = f", {len(results)} of them kept in {self.journal.path}" if results else ""
-        self.out.print(f"{title}: {len(trials)} trainings{told}", markup=False, soft_wrap=True)
+        self._print_title(title, len(trials), len(results))
         failed: dict[Trial, str] = {}
-        with self._progress(title, len(trials), len(results)) as advance:
-            for trial, result in self._done(missing):
-                result = self.journal.add(keys[trial], result)
-                if "failed" in result:
-                    failed[trial] = result["failed"]
-                else:
-                    results[trial] = result
-                advance()
-        self.failed |= {trial: failed[trial] for trial in trials if trial in failed}  # in whatever order they ended
+        for trial, result in self._done(missing, title):
+            result = self.journal.add(keys[trial], result)
+            if "failed" in result:
+                failed[trial] = result["failed"]
+            else:
+                results[trial] = result
+                if ended is not None:
+                    ended(trial, result)
+        # Both in the order in which they were asked for, whatever the order in which they ended.
+        self.failed |= {trial: failed[trial] for trial in trials if trial in failed}
         return {trial: results[trial] for trial in trials if trial in results}
 
-    def _done(self, missing: Mapping[Trial, Key]) -> Iterator[tuple[Trial, Result]]:
-        """Trials with what came of them, as they end."""
+    def _print_title(self, title: str, count: int, kept: int) -> None:
+        there = ""
+        if kept == count:
+            there = f", all of them kept in {self.journal.path} (--fresh runs them anew)"
+        elif kept:
+            there = f", {kept} of them kept in {self.journal.path}"
+        self.out.print(f"{title}: {count} trainings{there}", markup=False, soft_wrap=True)
+
+    def _done(self, missing: Mapping[Trial, Key], title: str) -> Iterator[tuple[Trial, Result]]:
+        """Trials and their results, as they end."""
+        if not missing:
+            return
         try:
-            yield from self._done_there(missing) if self._client else self._done_here(missing)
+            yield from self._done_there(missing, title) if self._client else self._done_here(missing, title)
         except KeyboardInterrupt:
             self.out.print(f"stopped: {self._goes_on()}", markup=False, soft_wrap=True)
             raise
 
-    def _done_here(self, missing: Mapping[Trial, Key]) -> Iterator[tuple[Trial, Result]]:
-        tasks = list(missing.items())
-        apart = any(".py:" in trial.optimizer for trial in missing)
-        for number, outcome in pool.outcomes(_work_here, tasks, self.jobs, apart):
-            trial, _ = tasks[number]
-            if isinstance(outcome, pool.Died):
-                yield trial, {"failed": outcome.at(path_of(trial.optimizer))}
-            else:
-                yield outcome
+    def _done_here(self, missing: Mapping[Trial, Key], title: str) -> Iterator[tuple[Trial, Result]]:
+        trials = list(missing)
+        for number, result in pool.in_parallel(
+            _work,
+            list(missing.items()),
+            labels=[str(trial) for trial in trials],
+            steps=[trial.iterations for trial in trials],
+            jobs=self.jobs,
+            out=self.out,
+            title=title,
+            apart=any(is_own(trial.optimizer) for trial in trials),
+        ):
+            if isinstance(result, pool.Died):
+                result = {"failed": result.at(path_of(trials[number].optimizer))}
+            yield trials[number], result
 
-    def _done_there(self, missing: Mapping[Trial, Key]) -> Iterator[tuple[Trial, Result]]:
+    def _done_there(self, missing: Mapping[Trial, Key], title: str) -> Iterator[tuple[Trial, Result]]:
         import joblib
         from distributed.scheduler import KilledWorker
 
-        calls = (joblib.delayed(_work_there)(trial, wanted) for trial, wanted in missing.items())
+        trials = list(missing)
+        counts = numpy.zeros(len(trials))
+        calls = (joblib.delayed(_work_there)(number, *item) for number, item in enumerate(missing.items()))
         try:
-            with joblib.parallel_config(backend="dask", client=self._client):
-                # One at a time is handed out, or quick ones would be kept back until a whole batch is done.
-                yield from joblib.Parallel(self.jobs, return_as="generator_unordered", batch_size=1)(calls)
+            with (
+                bars(self.out, [str(trial) for trial in trials], [1] * len(trials), counts, title),
+                joblib.parallel_config(backend="dask", client=self._client),
+            ):
+                # In batches of one: of a larger batch, no result would come back before the last one is done.
+                for number, result in joblib.Parallel(self.jobs, return_as="generator_unordered", batch_size=1)(calls):
+                    counts[number] = 1
+                    yield trials[number], result
         except KilledWorker:
             raise UsageError(f"workers of the cluster died: {self._goes_on()}") from None
 
     def _goes_on(self) -> str:
         return f"what was done is kept in {self.journal.path}, and the same command goes on from there"
 
-    def _circumstances(self, data: str) -> dict[str, Any]:
+    def _circumstances(self, trial: Trial) -> dict[str, Any]:
         """What decides results besides the trials, where they are done.
 
         A cluster may have other processors and another NumPy than this machine, but not other code or data.
         """
-        here = circumstances(data)
+        here = circumstances(trial.data, trial.device)
         if self._client is None:
             return here
         try:
-            there: dict[str, Any] = self._client.submit(circumstances, data).result()
+            there: dict[str, Any] = self._client.submit(circumstances, trial.data).result()
         except ImportError as error:
             raise UsageError(f"the cluster's workers miss something ({error}): start them as --help says") from None
         for name in ("code", "images"):
@@ -149,24 +189,13 @@ class Fleet:
                 raise UsageError(f"the cluster's workers have other {name} than this checkout: start them anew from it")
         return there
 
-    @contextmanager
-    def _progress(self, title: str, total: int, done: int) -> Iterator[Callable[[], None]]:
-        """A bar on a terminal; what it hands out counts one more training."""
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-        columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
-        hidden = not self.out.is_terminal
-        with Progress(*columns, console=self.out, transient=True, disable=hidden, speed_estimate_period=600) as bars:
-            bar = bars.add_task(title, total=total, completed=done)
-            yield lambda: bars.advance(bar)
-
-    def tell_failures(self) -> None:
-        """Print what went wrong: each message once, with the trials it came from."""
+    def print_failures(self) -> None:
+        """Print what failed: each message once, with the trials that have it."""
         for message in dict.fromkeys(self.failed.values()):
-            trials = [str(trial) for trial, its in self.failed.items() if its == message]
+            trials = [trial for trial, its in self.failed.items() if its == message]
             more = f" and {len(trials) - 1} more" if len(trials) > 1 else ""
-            spec = next(trial.optimizer for trial, its in self.failed.items() if its == message)
-            of = f" in {path_of(spec)}" if ".py:" in spec else ""
+            spec = trials[0].optimizer
+            of = f" in {path_of(spec)}" if is_own(spec) else ""
             self.out.print(f"failed: {trials[0]}{more}: {message}{of}", style="red", markup=False, soft_wrap=True)
 
     def __enter__(self) -> Self:
@@ -177,88 +206,25 @@ class Fleet:
             self._client.close()
 
 
-def _work_here(task: tuple[Trial, Key]) -> tuple[Trial, Result]:
-    return _work(*task)
+def _work(task: tuple[Trial, Key], tick: pool.Tick | None = None) -> Result:
+    """Do a trial, in whatever process. What it raises is returned as a sentence, so that the others go on."""
+    trial, wanted = task
+    try:
+        mine = {**circumstances(trial.data, trial.device), **file_of(trial.optimizer)}
+        other = [f"{name} {value}, not {wanted[name]}" for name, value in mine.items() if wanted.get(name) != value]
+        if other:
+            return {"failed": f"a worker differs from the others: {'; '.join(other)}"}
+        return run(trial, tick)
+    except BaseException as error:  # a user's optimizer may raise anything
+        if isinstance(error, KeyboardInterrupt) and not is_own(trial.optimizer):
+            raise
+        return {"failed": in_a_sentence(error, trial.optimizer)}
 
 
-def _work_there(trial: Trial, wanted: Key) -> tuple[Trial, Result]:
-    pool.be_worker()
-    return _work(trial, wanted)
-
-
-def _work(trial: Trial, wanted: Key) -> tuple[Trial, Result]:
-    """Do a trial, in whatever process. What it raises is returned in a sentence, so that the others go on."""
+def _work_there(number: int, trial: Trial, wanted: Key) -> tuple[int, Result]:
+    """Do a trial in a worker of the cluster."""
     from threadpoolctl import threadpool_limits
 
+    pool.be_worker()
     with _one_at_a_time, threadpool_limits(1, user_api="blas"):
-        try:
-            mine = key(trial, circumstances(trial.data))
-            other = [
-                f"{name} {mine.get(name)}, not {value}" for name, value in wanted.items() if mine.get(name) != value
-            ]
-            if other:
-                return trial, {"failed": f"a worker differs from the others: {'; '.join(other)}"}
-            return trial, run(trial)
-        except BaseException as error:  # a learner's rule may do anything
-            if isinstance(error, KeyboardInterrupt) and ".py:" not in trial.optimizer:
-                raise
-            return trial, {"failed": explain(error, trial.optimizer)}
-
-
-def _connect(address: str) -> Any:
-    """A client of the cluster at `address`, once a worker is there."""
-    try:
-        from distributed import Client
-    except ImportError:
-        raise UsageError("--dask needs Dask's distributed: python -m pip install -e '.[cluster]'") from None
-    try:
-        _knock(address)
-        with _quiet("distributed"):  # which prints a traceback of its own, too
-            client = Client(address, timeout=10, set_as_default=False)
-    except (OSError, ValueError) as error:
-        raise UsageError(f"no Dask scheduler answers at {address}: {error}") from None
-    try:
-        client.wait_for_workers(1, timeout=30)
-    except TimeoutError:
-        client.close()
-        raise UsageError(f"the Dask scheduler at {address} has no workers: start them as --help says") from None
-    return client
-
-
-def _knock(address: str) -> None:
-    """Look whether anybody listens at an address such as tcp://localhost:8786.
-
-    Raises:
-        ValueError: it is none.
-        OSError: nobody does.
-    """
-    parts = urlsplit(address)
-    if parts.scheme not in ("tcp", "tls", "ws", "wss") or not parts.hostname or not parts.port:
-        raise ValueError("it must be of the form tcp://HOST:PORT")
-    try:
-        socket.create_connection((parts.hostname, parts.port), timeout=10).close()
-    except UnicodeError:
-        raise ValueError("it has no name of a machine") from None
-
-
-@contextmanager
-def _quiet(name: str) -> Iterator[None]:
-    """Nothing of what is logged under that name is shown."""
-    logger = logging.getLogger(name)
-    before = logger.level
-    logger.setLevel(logging.CRITICAL + 1)
-    try:
-        yield
-    finally:
-        logger.setLevel(before)
-
-
-def _warnings(client: Any) -> Iterator[str]:
-    """What makes the cluster's workers slow."""
-    thresholds = client.run(os.environ.get, "MALLOC_TRIM_THRESHOLD_").values()
-    low = [value for value in thresholds if value is not None and int(value) < LOW_THRESHOLD]
-    if low:
-        yield f"{len(low)} workers have MALLOC_TRIM_THRESHOLD_={low[0]} and will be slow: start them as --help says"
-    threaded = [address for address, threads in client.nthreads().items() if threads > 1]
-    if threaded:
-        yield f"{len(threaded)} workers have several threads, of which one will work: start them with --nthreads 1"
+        return number, _work((trial, wanted))

@@ -13,8 +13,11 @@ from picture_tools import assert_png, heads, labels, rows
 import minigrad
 from benchmarks import batch_size
 from benchmarks.__main__ import main
-from benchmarks.batch_size import ALL, DESCENTS, Descent, Figure, Task, accumulate_gradient, at, when_to_test, work
+from benchmarks.batch_size import ALL, DESCENTS, Curve, Descent, Figure, at, when_to_test
 from benchmarks.training import network
+from benchmarks.training.network import accumulate_gradient
+from benchmarks.training.trial import Trial
+from benchmarks.training.trial import run as train
 from minigrad import nn, optim
 from minigrad.utils.data import TensorDataset
 
@@ -77,16 +80,17 @@ def test_the_three_are_the_notebooks():
 
 @pytest.mark.parametrize("descent", DESCENTS, ids=lambda descent: descent.name)
 def test_a_run_counts_steps_images_and_seconds(descent):
-    told = []
-    result = work(Task(descent, "digits", 0, "cpu"), told.append)
     images = len(network.load("digits", True))
+    trial = batch_size.trial_of(descent, Trial("sgd", data="digits"), images)
+    figures = list(batch_size.figures(trial, train(trial), images))
     size = descent.size or images
-    first, last = result.figures[0], result.figures[-1]
+    first, last = figures[0], figures[-1]
     assert (first.steps, first.images, first.seconds) == (0, 0, 0)
     assert last.steps == descent.epochs * -(-images // size)
-    assert all(figure.images == figure.steps * size for figure in result.figures)
-    assert [figure.images for figure in result.figures[1:]] == told == sorted(told)
-    seconds = [figure.seconds for figure in result.figures]
+    assert tuple(figure.steps for figure in figures) == trial.tests
+    assert set(trial.tests) > when_to_test(size, trial.iterations)
+    assert all(figure.images == figure.steps * size for figure in figures)
+    seconds = [figure.seconds for figure in figures]
     assert seconds == sorted(seconds)
     assert last.accuracy > first.accuracy + 10
     assert last.loss < first.loss
@@ -94,10 +98,31 @@ def test_a_run_counts_steps_images_and_seconds(descent):
 
 def test_mini_batches_are_trained_as_in_the_main_job():
     """The same weights and the same mini-batches, although it is tested at other times."""
-    task = Task(Descent("mini-batch", "m", 100, 0.1, 3, "black"), "digits", 0, "cpu")
-    made = work(task, lambda images: None)
-    run = network.train(lambda parameters: optim.SGD(parameters, lr=0.1), network.Settings("digits", iterations=42))
-    assert made.figures[-1].accuracy == run.figures[-1][2]
+    made = train(
+        batch_size.trial_of(Descent("mini-batch", "m", 100, 0.1, 3, "black"), Trial("sgd", data="digits"), 1400)
+    )
+    main_job = train(Trial("sgd", data="digits", iterations=42))
+    assert made["accuracies"][-1] == main_job["accuracies"][-1]
+    assert len(made["accuracies"]) > len(main_job["accuracies"])
+
+
+def test_figures_end_where_the_loss_is_not_finite():
+    trial = batch_size.trial_of(Descent("batch", "b", ALL, 1e30, 3, "black"), Trial("sgd", data="digits"), 1400)
+    figures = list(batch_size.figures(trial, train(trial), 1400))
+    assert [figure.steps for figure in figures] == [0, 1][: len(figures)]
+    assert len(figures) < len(trial.tests)
+
+
+def test_it_goes_on_from_what_is_kept(tmp_path, capsys):
+    arguments = ["batch_size", "--data", "digits", "--results", str(tmp_path), "--epochs", "stochastic=1", "--jobs"]
+    assert main([*arguments, "2"]) == 0
+    record = (tmp_path / "batch_size.json").read_text()
+    capsys.readouterr()
+    assert main([*arguments, "1"]) == 0
+    assert f"3 trainings, all of them kept in {tmp_path / 'trials.sqlite'}" in capsys.readouterr().out
+    assert (tmp_path / "batch_size.json").read_text() == record
+    assert main([*arguments, "1", "--lr", "batch=0.2"]) == 0
+    assert "3 trainings, 2 of them kept" in capsys.readouterr().out
 
 
 def test_a_batch_step_is_a_step_along_the_mean_gradient():
@@ -109,7 +134,7 @@ def test_a_batch_step_is_a_step_along_the_mean_gradient():
     inputs, targets = data.batch(numpy.arange(30))
     criterion(model(inputs), targets).backward()
     expected = [theta - 0.5 * g for theta, g in zip(before, gradients(model), strict=True)]
-    ((step, loss),) = batch_size.batch_steps(model, optim.SGD(model.parameters(), lr=0.5), data, 1)
+    ((step, loss),) = network.full_batch_steps(model, optim.SGD(model.parameters(), lr=0.5), data, 1)
     assert step == 1
     assert loss > 0
     for p, want in zip(model.parameters(), expected, strict=True):
@@ -137,7 +162,7 @@ def test_the_last_four_times_that_all_have_reached_are_columns():
     def ended(seconds, images):
         return [Figure(0, 0, 0.0, 2.3, 10.0), Figure(1, images, seconds, 1.25, 50.0)]
 
-    results = [batch_size.Result(one, ended(3.5 + i, 150 + 100 * i)) for i, one in enumerate(DESCENTS)]
+    results = [Curve(one, ended(3.5 + i, 150 + 100 * i)) for i, one in enumerate(DESCENTS)]
     made = batch_size.table(results, "digits", 1400)
     assert heads(made) == ["run", "rate", "steps", "seconds", "loss", "140\nimages", "0.1\ns", "0.3\ns", "1\ns", "3\ns"]
     assert rows(made)[0] == ["batch (all)", "0.3", "1", "3.5", "1.250", "10.00", "10.00", "10.00", "10.00", "10.00"]
@@ -149,7 +174,7 @@ def test_the_last_four_times_that_all_have_reached_are_columns():
 )
 def test_times_are_columns_from_when_all_have_reached_them(shortest, times):
     figures = [Figure(0, 0, 0.0, 2.3, 10.0), Figure(1, 100, shortest, 1.25, 50.0)]
-    made = batch_size.table([batch_size.Result(one, figures) for one in DESCENTS], "digits", 1400)
+    made = batch_size.table([Curve(one, figures) for one in DESCENTS], "digits", 1400)
     assert heads(made)[5:] == [f"{time}\ns" for time in times]
 
 
@@ -189,7 +214,7 @@ def test_table_json_and_picture(tmp_path, capsys):
 
 def test_the_picture_has_three_lines_in_four_panels():
     made = [Figure(0, 0, 0.0, 2.3, 10.0), Figure(1, 100, 0.5, 1.0, 50.0), Figure(2, 200, 1.5, 0.5, 80.0)]
-    fig = batch_size.picture([batch_size.Result(descent, made) for descent in DESCENTS])
+    fig = batch_size.picture([Curve(descent, made) for descent in DESCENTS])
     lines = [[line.get_xydata().tolist() for line in axes.get_lines()] for axes in fig.axes]
     assert [len(panel) for panel in lines] == [3, 3, 3, 3]
     assert [panel[0] for panel in lines] == [

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 import minigrad as mg
-from benchmarks.training.optimizers import entrant, load_file
+from benchmarks.training.optimizers import entrant
 from benchmarks.training.trial import Trial, run
+from benchmarks.training.user_code import load_file
 from minigrad import optim
 
 ROOT = Path(__file__).parents[2]

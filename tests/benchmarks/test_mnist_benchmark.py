@@ -9,6 +9,7 @@ import re
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy
@@ -21,8 +22,10 @@ import minigrad
 from benchmarks import mnist
 from benchmarks.__main__ import main
 from benchmarks.console import report
+from benchmarks.mnist import NOTEBOOK
 from benchmarks.training import network, notebook
-from benchmarks.training.optimizers import entrant, entrants
+from benchmarks.training.optimizers import entrant
+from benchmarks.training.trial import Trial, run
 from minigrad import backend, optim
 from minigrad.utils.data import DataLoader
 
@@ -52,22 +55,36 @@ def figures(folder: Path) -> dict[str, list]:
     return {run["name"]: run["figures"] for run in stored["runs"] if "figures" in run}
 
 
-def text_of(results, settings) -> str:
+def text_of(lines, base=NOTEBOOK) -> str:
     out = Console(file=io.StringIO(), width=120)
-    report.show(mnist.table(results, settings), out)
+    report.show(mnist.table(lines, base), out)
     return out.file.getvalue()
 
 
-def result(name: str, run: network.Run | None, error: str | None = None) -> mnist.Result:
-    return mnist.Result(entrant(name), run, error, notebook.notebook_runs().get(name))
+def line(name: str, run: list | None, error: str | None = None, trace=(1.0,), compared: bool = True) -> mnist.Line:
+    """A line with the figures (iteration, loss, accuracy) in `run`, which took 1.23456 s."""
+    result = None
+    if run is not None:
+        result = {
+            "losses": [loss for _, loss, _ in run],
+            "accuracies": [accuracy for *_, accuracy in run],
+            "accuracy": run[-1][2],
+            "trace": trace,
+            "timing": {"seconds": 1.23456},
+        }
+    theirs = notebook.notebook_runs().get(name) if compared else None
+    return mnist.Line(entrant(name), result, error, 0.1, [i for i, *_ in run or ()], theirs)
 
 
-def replayed(name: str, shift: float = 0.0) -> mnist.Result:
-    """A run that printed what the notebook did, but for `shift` in its last accuracy."""
-    theirs = notebook.notebook_runs()[name].figures
-    same = [(i, loss, accuracy) for i, (loss, accuracy) in theirs.items()]
-    same[-1] = (*same[-1][:2], same[-1][2] + shift)
-    return result(name, network.Run(0.1, [1.0] * 3000, same, 2.0))
+def printed(name: str, shift: float = 0.0) -> list[tuple[int, float, float]]:
+    """The figures of a run of the notebook, with `shift` added to the last accuracy."""
+    figures = [(i, *figure) for i, figure in notebook.notebook_runs()[name].figures.items()]
+    return [*figures[:-1], (*figures[-1][:2], figures[-1][2] + shift)]
+
+
+def replayed(name: str, shift: float = 0.0) -> mnist.Line:
+    """A line that has what the notebook printed."""
+    return line(name, printed(name, shift))
 
 
 # What is computed
@@ -75,14 +92,13 @@ def replayed(name: str, shift: float = 0.0) -> mnist.Result:
 
 def test_sgd_at_500_is_the_notebooks():
     """Draws, network, loop and test together: the weights, the mini-batches and the figure of cell 5."""
-    told = []
-    run = mnist.work(mnist.Task("sgd", None, network.Settings(iterations=500)), told.append)
-    ((iteration, loss, accuracy),) = run.figures
-    assert (iteration, f"{loss:.4f}", f"{accuracy:.2f}") == (500, "0.3441", "91.74")
-    assert len(run.losses) == 500
-    assert run.losses[-1] == loss
-    assert run.lr == 0.1
-    assert told == list(range(50, 501, 50))
+    ticks = []
+    found = run(replace(NOTEBOOK, optimizer="sgd", iterations=500), ticks.append)
+    assert [f"{loss:.4f}" for loss in found["losses"]] == ["0.3441"]
+    assert [f"{accuracy:.2f}" for accuracy in found["accuracies"]] == ["91.74"]
+    assert len(found["trace"]) == 500
+    assert found["trace"][-1] == found["losses"][-1]
+    assert ticks == list(range(50, 501, 50))
 
 
 class Watched(network.Net):
@@ -98,7 +114,7 @@ def test_a_test_takes_one_64_bit_draw_and_records_nothing():
     minigrad.manual_seed(5)
     model = Watched.for_data(test)
     after = minigrad.random.default_generator.get_state()
-    network.accuracy(model, DataLoader(test, 100))
+    network.evaluate(model, test)
     assert model.recorded == [False] * 4
     drawn = minigrad.random.default_generator.outputs(3).tolist()
     minigrad.random.default_generator.set_state(after)
@@ -106,23 +122,22 @@ def test_a_test_takes_one_64_bit_draw_and_records_nothing():
     assert minigrad.random.default_generator.outputs(3).tolist() == drawn
 
 
-def test_accuracy_does_not_depend_on_how_many_are_tested_at_a_time():
+def test_accuracy_and_loss_do_not_depend_on_how_many_are_tested_at_a_time(monkeypatch):
     data, test = network.load("digits", True), network.load("digits", False)
-    minigrad.manual_seed(0)
-    model = network.Net.for_data(data)
+    model = network.seeded(data, 0)
     for _ in network.steps(model, optim.Adam(model.parameters()), DataLoader(data, 50, shuffle=True), 60):
         pass
-    whole_loss, whole = network.evaluate(model, DataLoader(test, len(test)))
     logits = model(test.batch(numpy.arange(len(test)))[0]).data
-    assert whole == 100 * int((logits.argmax(1) == test.targets).sum()) / len(test)
-    assert 30 < whole < 100
     p = numpy.exp(logits.astype(float))
     p /= p.sum(1, keepdims=True)
-    assert whole_loss == pytest.approx(-numpy.log(p[numpy.arange(len(test)), test.targets]).mean(), rel=1e-5)
-    for size in (1, 7, 100):
-        loss, accuracy = network.evaluate(model, DataLoader(test, size))
-        assert accuracy == whole
-        assert loss == pytest.approx(whole_loss, rel=1e-5)
+    right = int((logits.argmax(1) == test.targets).sum())
+    assert 0.3 < right / len(test) < 1
+    for size in (len(test), 100, 7, 1):
+        monkeypatch.setattr(network, "TEST_BATCH", size)
+        found = network.evaluate(model, test)
+        assert found.accuracy == 100 * right / len(test)
+        assert found.loss == pytest.approx(-numpy.log(p[numpy.arange(len(test)), test.targets]).mean(), rel=1e-5)
+        assert not found.dead
 
 
 def test_an_epoch_draws_only_when_its_first_mini_batch_is_asked_for():
@@ -142,9 +157,10 @@ def test_an_epoch_draws_only_when_its_first_mini_batch_is_asked_for():
 
 
 def test_points_of_test():
-    assert network.Settings().points == [500, 1000, 1500, 2000, 2500, 3000]
-    assert network.Settings(iterations=700).points == [500, 700]
-    assert network.Settings(iterations=20).points == [20]
+    assert Trial("").points == [500, 1000, 1500, 2000, 2500, 3000]
+    assert Trial("", iterations=700).points == [500, 700]
+    assert Trial("", iterations=20).points == [20]
+    assert Trial("", iterations=20, tests=(0, 5, 20)).points == [0, 5, 20]
 
 
 def test_figures_do_not_depend_on_the_number_of_processes(tmp_path):
@@ -203,7 +219,7 @@ def test_agreement(ours, agree):
 
 
 def test_the_table_of_runs_that_agree():
-    text = text_of([replayed("sgd"), replayed("momentum")], network.Settings())
+    text = text_of([replayed("sgd"), replayed("momentum")])
     assert "Accuracy in percent over the 10 000 test images of mnist" in text
     assert "784-100-10 with ReLU, mini-batches of 100, seed 0" in text
     ours, theirs = (line.split() for line in text.splitlines() if "91.74" in line)
@@ -213,7 +229,7 @@ def test_the_table_of_runs_that_agree():
 
 
 def test_the_table_of_a_run_that_does_not():
-    text = text_of([replayed("adam", shift=-0.03), result("radam", replayed("sgd").run)], network.Settings())
+    text = text_of([replayed("adam", shift=-0.03), line("radam", printed("sgd"))])
     (ours,) = [line.split() for line in text.splitlines() if line.startswith(" Adam")]
     assert " ".join(ours[1:]) == "93.10 = 95.02 = 95.74 = 96.36 = 96.63 = 97.07 -0.03 0.0460 = 97.20"
     (alone,) = [line.split() for line in text.splitlines() if line.startswith(" RAdam")]
@@ -222,22 +238,18 @@ def test_the_table_of_a_run_that_does_not():
 
 
 def test_the_columns_of_the_table_are_to_the_left_since_their_cells_have_two_parts():
-    made = mnist.table([replayed("sgd")], network.Settings())
+    made = mnist.table([replayed("sgd")], NOTEBOOK)
     assert {column.justify for column in made.columns} == {"left"}
 
 
 def test_a_runs_record_rounds_its_seconds_to_milliseconds():
-    run = network.Run(0.1, [1.0], [(1, 1.0, 50.0)], 1.23456)
-    (kept,) = mnist.record([mnist.Result(entrant("sgd"), run, None, None)], network.Settings())["runs"]
+    (kept,) = mnist.record([line("sgd", [(1, 1.0, 50.0)], compared=False)], NOTEBOOK)["runs"]
     assert kept == {"name": "sgd", "label": "SGD", "lr": 0.1, "seconds": 1.235, "figures": [(1, 1.0, 50.0)]}
 
 
 def test_the_whole_table_is_no_wider_than_120_columns():
-    results = [
-        replayed(name, shift=-12.34) if name in notebook.CELLS else result(name, replayed("sgd").run)
-        for name in mnist.RUNS
-    ]
-    text = text_of(results, network.Settings())
+    lines = [line(name, printed(name if name in notebook.CELLS else "sgd", shift=-12.34)) for name in mnist.RUNS]
+    text = text_of(lines)
     assert max(map(len, text.splitlines())) <= 120
     assert "…" not in text
 
@@ -252,25 +264,26 @@ def test_the_notebook_is_left_out_where_it_has_nothing_to_compare(tmp_path, caps
 
 
 @pytest.mark.parametrize(
-    ("lr", "settings", "there"),
+    ("change", "compared"),
     [
-        (None, network.Settings(), True),
-        (None, network.Settings(device="cuda"), True),
-        (0.1, network.Settings(), False),
-        (None, network.Settings(seed=1), False),
-        (None, network.Settings(every=100), False),
-        (None, network.Settings(iterations=600), False),
-        (None, network.Settings(batch_size=50), False),
-        (None, network.Settings(data="fashion"), False),
+        ({}, True),
+        ({"device": "cuda"}, True),
+        ({"rate": 0.1}, False),
+        ({"seed": 1}, False),
+        ({"every": 100}, False),
+        ({"iterations": 600}, False),
+        ({"batch_size": 50}, False),
+        ({"data": "fashion"}, False),
     ],
 )
-def test_when_the_notebook_is_compared_with(lr, settings, there, monkeypatch):
-    monkeypatch.setattr(mnist, "work", lambda task, tick: replayed("sgd").run)
-    chosen = entrants(["sgd", "radam"])
-    tasks = [mnist.Task(one.spec, lr, settings) for one in chosen]
-    sgd, radam = mnist.run_all(chosen, tasks, 1, Console(file=io.StringIO()))
-    assert (sgd.notebook is not None) is there
+def test_when_the_notebook_is_compared_with(change, compared):
+    result = run(replace(NOTEBOOK, optimizer="sgd", data="digits", iterations=10, every=10))
+    sgd, radam = (
+        mnist._line(entrant(name), replace(NOTEBOOK, optimizer=name, **change), result) for name in ("sgd", "radam")
+    )
+    assert (sgd.notebook is not None) is compared
     assert radam.notebook is None
+    assert (sgd.lr, radam.lr) == (0.1, change.get("rate", 0.01))
 
 
 @pytest.mark.parametrize(
@@ -311,15 +324,14 @@ def test_the_json_says_what_it_was_measured_with(tmp_path, capsys):
 
 
 def test_the_notebooks_figures_are_in_the_json():
-    (run,) = mnist.record([replayed("sgd", shift=0.5)], network.Settings())["runs"]
+    (run,) = mnist.record([replayed("sgd", shift=0.5)], NOTEBOOK)["runs"]
     assert run["notebook"]["original_post"] == 95.78
     assert run["notebook"]["figures"][0] == (500, 0.34407174587249756, 91.74)
     assert run["notebook"]["agreeing"] == [500, 1000, 1500, 2000, 2500]
 
 
 def test_the_picture_has_every_run_and_the_notebooks_points():
-    results = [replayed("sgd"), result("ranger", replayed("adam").run), result("adam", None, "broke")]
-    fig = mnist.picture(results, network.Settings())
+    fig = mnist.picture([replayed("sgd"), line("ranger", printed("adam")), line("adam", None, "broke")], NOTEBOOK)
     for axes, column in zip(fig.axes, (1, 2), strict=True):
         lines = axes.get_lines()
         assert len(lines) == 2 + 2 + 1  # a line and rings for each run, dots for the one that the notebook has
@@ -332,23 +344,23 @@ def test_the_picture_has_every_run_and_the_notebooks_points():
 
 
 def test_the_pictures_lines_rings_and_words():
-    mine, theirs = network.Run(0.1, [4.0, 2.0, 3.0, 7.0], [(2, 2.0, 50.0), (4, 7.0, 60.0)], 1.0), replayed("sgd")
-    mine = mnist.Result(entrant("adam"), mine, None, None)
-    top, bottom = mnist.picture([mine], network.Settings(iterations=4)).axes
+    theirs = replayed("sgd")
+    mine = line("adam", [(2, 2.0, 50.0), (4, 7.0, 60.0)], trace=[4.0, 2.0, 3.0, 7.0], compared=False)
+    top, bottom = mnist.picture([mine], replace(NOTEBOOK, iterations=4)).axes
     look = entrant("adam")
     mean, rings = top.get_lines()
     assert data_of(mean) == ([4], [4.0])  # of as many mini-batches as there are, up to 50
     assert data_of(rings) == ([2, 4], [2.0, 7.0])
-    line, rings = bottom.get_lines()
-    assert data_of(line) == data_of(rings) == ([2, 4], [50.0, 60.0])
+    curve, rings = bottom.get_lines()
+    assert data_of(curve) == data_of(rings) == ([2, 4], [50.0, 60.0])
     assert top.get_xlim() == bottom.get_xlim()
-    assert {mean.get_color(), line.get_color(), rings.get_markeredgecolor()} == {look.color}
+    assert {mean.get_color(), curve.get_color(), rings.get_markeredgecolor()} == {look.color}
     assert (rings.get_marker(), rings.get_linestyle(), rings.get_markerfacecolor()) == ("o", "None", "none")
     assert top.get_yscale() == "log"
     assert top.get_title("left") == "Training loss (lines: mean of 4 mini-batches; rings: of one)"
     assert bottom.get_title("left") == "Test accuracy, percent (rings: ours)"
     assert bottom.get_xlabel() == "iteration"
-    top, bottom = mnist.picture([theirs, mine], network.Settings()).axes
+    top, bottom = mnist.picture([theirs, mine], NOTEBOOK).axes
     dots = ", dots: the notebook's"
     assert top.get_title("left") == f"Training loss (lines: mean of 50 mini-batches; rings: of one{dots})"
     assert bottom.get_title("left") == f"Test accuracy, percent (rings: ours{dots})"
@@ -387,7 +399,7 @@ def test_an_optimizer_that_raises_does_not_stop_the_others(tmp_path, capsys, job
     file.write_text(RAISES)
     assert digits(tmp_path, "--optimizer", f"{file}:Tired", "--optimizers", "sgd,adam", "--jobs", jobs) == 1
     told = capsys.readouterr()
-    assert "Tired failed: ValueError: enough for today (line 6)" in told.out
+    assert f"failed: Tired, seed 0: ValueError: enough for today (line 6) in {file}\n" in told.out
     assert "Traceback" not in told.out + told.err
     assert list(figures(tmp_path)) == ["sgd", "adam"]
     failed = json.loads((tmp_path / "mnist.json").read_text())["runs"][-1]
@@ -402,10 +414,43 @@ def test_when_all_fail_there_is_no_picture(tmp_path, capsys):
     assert (tmp_path / "mnist.json").exists()
 
 
-def test_a_run_that_diverges_is_shown_as_it_is(tmp_path, capsys):
-    assert digits(tmp_path, "--optimizers", "sgd", "--lr", "sgd=1e30") == 0
-    assert figures(tmp_path)["sgd"][-1][1] is None
-    assert "nan" in capsys.readouterr().out
+def test_a_run_that_diverges_ends_there_and_says_so(tmp_path, capsys):
+    assert digits(tmp_path, "--optimizers", "sgd,adam", "--lr", "sgd=1e30", "--verbose") == 0
+    assert figures(tmp_path)["sgd"] == []
+    assert len(figures(tmp_path)["adam"]) == 2
+    said = capsys.readouterr().out
+    assert "-: the loss had become infinite or nan, and the run ended there." in " ".join(said.split())
+    (row,) = [row.split() for row in said.splitlines() if row.startswith(" SGD")]
+    assert row == ["SGD", "-", "-", "-"]
+    assert digits(tmp_path, "--optimizers", "sgd", "--lr", "sgd=1e30", "--fresh") == 0
+    assert re.search(r"^SGD +its loss became infinite or nan, ", capsys.readouterr().out, flags=re.M)
+
+
+def test_a_run_may_diverge_between_two_tests(tmp_path, capsys):
+    assert digits(tmp_path, "--optimizers", "sgd", "--lr", "sgd=3e8", "--every", "1", "--iterations", "30") == 0
+    (run,) = json.loads((tmp_path / "mnist.json").read_text())["runs"]
+    assert 0 < len(run["figures"]) < 30
+    assert all(loss is not None for _, loss, _ in run["figures"])
+
+
+def test_a_second_time_it_says_that_the_results_are_there(tmp_path, capsys):
+    chosen = ("--optimizers", "sgd,adam", "--optimizer", SIGN)
+    assert digits(tmp_path, *chosen) == 0
+    first, record = capsys.readouterr().out, (tmp_path / "mnist.json").read_text()
+    (tmp_path / "mnist.json").unlink()
+    (tmp_path / "mnist.png").unlink()
+    assert digits(tmp_path, *chosen) == 0
+    second = capsys.readouterr().out
+    kept = f"The comparison on digits: 3 trainings, all of them kept in {tmp_path / 'trials.sqlite'} (--fresh runs them"
+    assert kept in second
+    assert (tmp_path / "mnist.json").read_text() == record  # the seconds, too
+    assert (tmp_path / "mnist.png").exists()
+    assert second.partition("Accuracy in percent")[2] == first.partition("Accuracy in percent")[2]
+    # Of another comparison, what is the same is not run again.
+    assert digits(tmp_path, "--optimizers", "sgd,momentum") == 0
+    assert "2 trainings, 1 of them kept" in capsys.readouterr().out
+    assert digits(tmp_path, *chosen, "--fresh") == 0
+    assert "kept" not in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
@@ -454,11 +499,11 @@ def test_images_to_test_on_that_are_damaged_are_told_before_anything_runs(capsys
         (folder / f"{name}.gz").write_bytes(gzip.compress(b"damaged"))
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("datasets.FashionMNIST.digests", {})
-    monkeypatch.setattr(mnist, "run_all", lambda *arguments: pytest.fail("it ran"))
-    network.load.cache_clear()
+    monkeypatch.setattr(mnist, "runner", lambda *arguments: pytest.fail("it ran"))
+    network._read.cache_clear()
     assert main(["mnist", "--data", "fashion", "--batch-size", "1"]) == 2
     assert "t10k-images-idx3-ubyte.gz: is not an IDX file" in capsys.readouterr().err
-    network.load.cache_clear()
+    network._read.cache_clear()
 
 
 def test_cupy_that_is_not_here(capsys, monkeypatch):
@@ -493,5 +538,10 @@ def test_ctrl_c_ends_it_with_a_line(tmp_path, jobs):
         out, err = started.communicate(timeout=HUNG)
     finally:
         started.kill()
-    assert (started.returncode, out, err) == (130, "", "benchmarks: interrupted\n")
-    assert list(results.iterdir()) == []
+    assert (started.returncode, err) == (130, "benchmarks: interrupted\n")
+    kept = results / "trials.sqlite"
+    assert out == (
+        "The comparison on digits: 2 trainings\n"
+        f"stopped: what was done is kept in {kept}, and the same command goes on from there\n"
+    )
+    assert list(results.iterdir()) == [kept]

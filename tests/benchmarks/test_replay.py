@@ -521,7 +521,7 @@ def test_the_command_finds_the_notebooks_first_figure_and_goes_on_where_it_was(t
     assert_png(tmp_path / "replay.png", (1260, 612))
 
     assert replay.main([*arguments, "--optimizers", "mini-batch"]) == 0  # it is sgd again
-    assert "2 trainings, 2 of them kept" in capsys.readouterr().out
+    assert "2 trainings, all of them kept" in capsys.readouterr().out
     again = json.loads((tmp_path / "replay.json").read_text())
     assert {k: v for k, v in again.items() if k != "environment"} == {
         k: v for k, v in record.items() if k != "environment"
@@ -531,7 +531,7 @@ def test_the_command_finds_the_notebooks_first_figure_and_goes_on_where_it_was(t
 def test_only_ensembles_that_leave_a_figure_outside_are_widened(monkeypatch):
     asked = []
 
-    class Fleet:
+    class Runner:
         out = Namespace(print=lambda *a, **k: None)
 
         def run(self, trials, title):
@@ -549,13 +549,13 @@ def test_only_ensembles_that_leave_a_figure_outside_are_widened(monkeypatch):
             }
 
     chosen = [entrant("sgd"), entrant("adam")]
-    grown = replay.grow(Fleet(), chosen, Namespace(members=2, widen=4, iterations=500, often=7))
+    grown = replay.grow(Runner(), chosen, Namespace(members=2, widen=4, iterations=500, often=7))
     assert asked[0] == [("sgd", 0), ("adam", 0), ("sgd", 1), ("adam", 1)]
     assert [len(each.results) for each in grown] == [2, 4]
     assert asked[1] == [("sgd", 0), ("adam", 0), ("sgd", 1), ("adam", 1), ("adam", 2), ("adam", 3)]
     for widen in (None, 1, 2):  # no wider than they are
         asked.clear()
-        grown = replay.grow(Fleet(), chosen, Namespace(members=2, widen=widen, iterations=500, often=7))
+        grown = replay.grow(Runner(), chosen, Namespace(members=2, widen=widen, iterations=500, often=7))
         assert [len(each.results) for each in grown] == [2, 2]
         assert len(asked) == 1
 

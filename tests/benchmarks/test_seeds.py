@@ -17,7 +17,7 @@ from threadpoolctl import threadpool_limits
 import minigrad
 from benchmarks import UsageError, seeds
 from benchmarks.ranking import standings, statistics
-from benchmarks.ranking.standings import Outcome, Score
+from benchmarks.ranking.standings import Ranking, Score
 from benchmarks.ranking.statistics import compared, difference, quartiles
 from benchmarks.ranking.tuning import FIRST_SEED, LONGEST, Grid, Tuned, tune
 from benchmarks.seeds import Plan
@@ -25,6 +25,7 @@ from benchmarks.training import network, trial
 from benchmarks.training.journal import Journal
 from benchmarks.training.optimizers import ENTRANTS, entrant
 from benchmarks.training.trial import Trial
+from minigrad.utils.data import DataLoader
 
 # Statistics.
 
@@ -195,7 +196,7 @@ def text_of(tables):
 
 def test_never_and_divergence_are_shown():
     runs = (result(97.5, reached=900), result(96.0, reached=None), result(9.8, None, None, diverged=True))
-    outcome = Outcome([Score(entrant("sgd"), 0.1, runs)], [], [], {})
+    outcome = Ranking([Score(entrant("sgd"), 0.1, runs)], [], [], {})
     told = text_of(standings.tables(outcome, Trial("", watch=100)))
     row = next(line for line in told.splitlines() if "SGD" in line)
     assert "diverged" in told
@@ -208,7 +209,7 @@ def test_never_and_divergence_are_shown():
 
 
 def test_seconds_and_examples_stand_beside_the_iterations():
-    outcome = Outcome([score("sgd", [97.5, 97.6], reached=900, seconds=1.25)], [], [], {})
+    outcome = Ranking([score("sgd", [97.5, 97.6], reached=900, seconds=1.25)], [], [], {})
     told = text_of(standings.tables(outcome, Trial("", batch_size=50)))
     row = next(line for line in told.splitlines() if "SGD" in line).split()
     assert row[row.index("900") : row.index("900") + 3] == ["900", "45k", "1.2"]
@@ -283,7 +284,7 @@ def test_tables_of_rates_and_schedules_come_only_if_there_is_something_in_them()
 def test_the_table_of_rates_has_the_widest_first():
     narrow = Tuned(Grid(13), {0: [90.0, 91.0], 1: [97.0, 98.0], 2: [95.0, 95.0]}, {0: 2, 1: 0, 2: 1})
     wide = tuned([96.5, 97, 96.5, 96.0, 95.9])
-    made = standings.table_of_rates(Outcome([], [], [], {entrant("sgd"): narrow, entrant("adam"): wide}))
+    made = standings.table_of_rates(Ranking([], [], [], {entrant("sgd"): narrow, entrant("adam"): wide}))
     assert rows(made) == [
         ["Adam", "3.16e-05", "97.00", "4 of 5", "80%", "2.0", "1e-05 - 0.001", "0"],
         ["SGD", "3.16e-05", "97.50", "1 of 3", "33%", "0.5", "1e-05 - 0.0001", "3"],
@@ -349,10 +350,10 @@ def tuned(accuracies, start=0):
 def test_claims_about_rates_are_borne_out_or_not():
     narrow, wide = tuned([90, 97, 95, 90]), tuned([90, 97, 96.5, 96.2])
     widths = {entrant("adam"): narrow, entrant("radam"): wide, entrant("lookahead"): narrow}
-    told = standings.claims(Outcome([], [], [], widths))
+    told = standings.claims(Ranking([], [], [], widths))
     assert "RAdam is less sensitive to the learning rate. Borne out: 1.5 decades" in told[1]
     assert "Lookahead is less sensitive to the learning rate. Not borne out: 0.5 decades" in told[2]
-    assert "Not to be told from one rate" in standings.claims(Outcome([], [], [], {}))[1]
+    assert "Not to be told from one rate" in standings.claims(Ranking([], [], [], {}))[1]
 
 
 def test_claims_about_schedules_are_borne_out_or_not():
@@ -362,24 +363,24 @@ def test_claims_about_schedules_are_borne_out_or_not():
     momentum, nesterov, adam = (
         score(name, without, after) for name, after in (("momentum", better), ("nesterov", level), ("adam", level))
     )
-    told = standings.claims(Outcome([momentum, nesterov, adam], [], [], {}))
+    told = standings.claims(Ranking([momentum, nesterov, adam], [], [], {}))
     assert "Borne out for Momentum: a cosine schedule gains +0.52" in told[3]
     assert "Not borne out for Nesterov" in told[3]
     assert "lazy about the schedule. Borne out" in told[4]
     eager = score("adam", without, better)
-    assert "lazy about the schedule. Not borne out" in standings.claims(Outcome([momentum, eager], [], [], {}))[4]
+    assert "lazy about the schedule. Not borne out" in standings.claims(Ranking([momentum, eager], [], [], {}))[4]
 
 
 def test_a_claim_is_borne_out_by_one_rate_if_it_is_wider_by_no_more():
     adam, wider, level = tuned([90, 97, 95]), tuned([90, 97, 96.5]), tuned([97, 90, 90])
     widths = {entrant("adam"): adam, entrant("radam"): wider, entrant("lookahead"): level}
-    told = standings.claims(Outcome([], [], [], widths))
+    told = standings.claims(Ranking([], [], [], widths))
     assert told[1].endswith(
         "Borne out by one rate: 1.0 decades of rates come within 1 point of its best, 0.5 of Adam's."
     )
     assert told[2].endswith("Not borne out: 0.5 decades of rates come within 1 point of its best, 0.5 of Adam's.")
     for one in ("adam", "radam"):  # one of the two alone says nothing
-        told = standings.claims(Outcome([], [], [], {entrant(one): adam}))
+        told = standings.claims(Ranking([], [], [], {entrant(one): adam}))
         assert told[1].endswith("Not to be told from one rate: see --track tuned.")
 
 
@@ -428,7 +429,7 @@ WORSE = [96.5, 96.4, 96.8, 96.8, 96.4]
     ],
 )
 def test_claims_about_schedules_by_who_ran(scores, schedules, lazy):
-    told = standings.claims(Outcome(scores, [], [], {}))
+    told = standings.claims(Ranking(scores, [], [], {}))
     assert told[0] == "What the notebook says, and what these figures say to it:"
     assert told[3].startswith(f"- Momentum and Nesterov want a schedule. {schedules}")
     assert told[4].startswith(f"- Adam lets one be lazy about the schedule. {lazy}")
@@ -477,7 +478,7 @@ def test_the_picture_of_rates_has_a_panel_for_each_optimizer():
     bands = Tuned(Grid(13), {0: [90.0, 92.0], 1: [97.0, 98.0], 2: [95.0, 96.0]}, {0: 2, 1: 0, 2: 0})
     wide = tuned([96.5, 97, 96.5, 96.0, 10.0])
     chosen = {entrant("sgd"): bands, entrant("adam"): wide}
-    fig = standings.picture_of_rates(Outcome([], [], [], chosen))
+    fig = standings.picture_of_rates(Ranking([], [], [], chosen))
     shown = standings._shown
     assert [axes.get_title() or axes.get_title("left") for axes in fig.axes] == ["Adam", "SGD"]  # the widest first
     adam, sgd = fig.axes
@@ -507,7 +508,7 @@ def test_the_picture_of_rates_has_a_panel_for_each_optimizer():
 @pytest.mark.parametrize(("optimizers", "hidden"), [(1, 0), (4, 0), (5, 3), (8, 0)])
 def test_panels_without_an_optimizer_are_not_shown(optimizers, hidden):
     chosen = {entrant(name): tuned([90, 97, 95]) for name in list(ENTRANTS)[:optimizers]}
-    fig = standings.picture_of_rates(Outcome([], [], [], chosen))
+    fig = standings.picture_of_rates(Ranking([], [], [], chosen))
     assert [axes.get_visible() for axes in fig.axes] == [True] * optimizers + [False] * hidden
 
 
@@ -521,7 +522,7 @@ def test_accuracies_are_drawn_by_the_logarithm_of_the_errors():
 # Choosing the rates.
 
 
-class FakeFleet:
+class FakeRunner:
     """Gives each trial the accuracy that `judge(rate)` says, if it says one, and keeps what was asked."""
 
     def __init__(self, judge, failing=()):
@@ -543,13 +544,13 @@ def test_the_grid_has_13_logarithmic_steps():
 
 
 def test_a_best_rate_inside_the_grid_is_taken_without_more_ado():
-    fleet = FakeFleet(lambda rate: 97 - abs(math.log10(rate) + 2))
-    found = tune(fleet, [entrant("sgd")], Trial(""), Grid(13), 2)[entrant("sgd")]
+    runner = FakeRunner(lambda rate: 97 - abs(math.log10(rate) + 2))
+    found = tune(runner, [entrant("sgd")], Trial(""), Grid(13), 2)[entrant("sgd")]
     assert found.rate == 1e-2
-    assert len(fleet.asked) == 1
-    assert len(fleet.asked[0]) == 26
-    assert {t.seed for t in fleet.asked[0]} == {FIRST_SEED, FIRST_SEED + 1}
-    assert {t.part for t in fleet.asked[0]} == {"tune"}
+    assert len(runner.asked) == 1
+    assert len(runner.asked[0]) == 26
+    assert {t.seed for t in runner.asked[0]} == {FIRST_SEED, FIRST_SEED + 1}
+    assert {t.part for t in runner.asked[0]} == {"tune"}
     assert len(found.close) == 5  # half a point lost for each step: one point is two steps to both sides
     assert found.share == 5 / 13
     assert found.decades == 2.5
@@ -557,10 +558,10 @@ def test_a_best_rate_inside_the_grid_is_taken_without_more_ado():
 
 @pytest.mark.parametrize(("best", "grown"), [(1e-6, 3), (100.0, 3), (1e-20, LONGEST), (1e20, LONGEST)])
 def test_the_grid_grows_where_the_best_is_at_its_edge(best, grown):
-    fleet = FakeFleet(lambda rate: 97 - abs(math.log10(rate) - math.log10(best)))
-    found = tune(fleet, [entrant("sgd")], Trial(""), Grid(13), 2)[entrant("sgd")]
+    runner = FakeRunner(lambda rate: 97 - abs(math.log10(rate) - math.log10(best)))
+    found = tune(runner, [entrant("sgd")], Trial(""), Grid(13), 2)[entrant("sgd")]
     assert len(found.numbers) == 13 + grown
-    assert [len(trials) for trials in fleet.asked] == [26] + [2] * grown  # only what is new is run
+    assert [len(trials) for trials in runner.asked] == [26] + [2] * grown  # only what is new is run
     if grown < LONGEST:
         assert found.rate == best
 
@@ -573,44 +574,44 @@ def test_a_rate_beyond_the_edge_that_gives_no_result_is_tried_once(low):
     def judge(rate):
         return None if (rate < edge if low else rate > edge) else 97 - abs(math.log10(rate) - math.log10(edge))
 
-    fleet = FakeFleet(judge)
-    found = tune(fleet, [entrant("sgd")], Trial(""), Grid(13), 2)[entrant("sgd")]
+    runner = FakeRunner(judge)
+    found = tune(runner, [entrant("sgd")], Trial(""), Grid(13), 2)[entrant("sgd")]
     assert found.rate == edge
     assert found.numbers == list(range(13))
-    assert [len(trials) for trials in fleet.asked] == [26, 2]
-    assert {t.rate for t in fleet.asked[1]} == {3.16e-6 if low else 31.6}
+    assert [len(trials) for trials in runner.asked] == [26, 2]
+    assert {t.rate for t in runner.asked[1]} == {3.16e-6 if low else 31.6}
 
 
 def test_a_rate_at_which_only_some_seeds_end_is_judged_by_them():
-    fleet = FakeFleet(lambda rate: 97 - abs(math.log10(rate) + 2))
-    fleet.run, whole = (
+    runner = FakeRunner(lambda rate: 97 - abs(math.log10(rate) + 2))
+    runner.run, whole = (
         lambda trials, title: {
             t: r for t, r in whole(trials, title).items() if not (t.rate == 0.01 and t.seed == FIRST_SEED)
         },
-        fleet.run,
+        runner.run,
     )
-    found = tune(fleet, [entrant("sgd")], Trial(""), Grid(13), 2)[entrant("sgd")]
+    found = tune(runner, [entrant("sgd")], Trial(""), Grid(13), 2)[entrant("sgd")]
     assert found.rate == 0.01
     assert [len(found.accuracies[n]) for n in found.numbers] == [2] * 6 + [1] + [2] * 6
 
 
 def test_only_who_is_best_at_its_edge_goes_on_and_the_title_names_it():
-    class Two(FakeFleet):
+    class Two(FakeRunner):
         def run(self, trials, title):
             return {
                 t: {**r, "accuracy": 97 - abs(math.log10(t.rate) - (2 if t.optimizer == "sgd" else -2))}
                 for t, r in super().run(trials, title).items()
             }
 
-    fleet = Two(lambda rate: 50.0)
-    found = tune(fleet, [entrant("adam"), entrant("sgd")], Trial(""), Grid(13), 1)
+    runner = Two(lambda rate: 50.0)
+    found = tune(runner, [entrant("adam"), entrant("sgd")], Trial(""), Grid(13), 1)
     assert (found[entrant("sgd")].rate, found[entrant("adam")].rate) == (100.0, 0.01)
-    assert [{t.optimizer for t in trials} for trials in fleet.asked] == [{"adam", "sgd"}, {"sgd"}, {"sgd"}, {"sgd"}]
-    assert fleet.titles == ["choosing the rates"] + ["beyond the grid, where the best is at its edge: SGD"] * 3
+    assert [{t.optimizer for t in trials} for trials in runner.asked] == [{"adam", "sgd"}, {"sgd"}, {"sgd"}, {"sgd"}]
+    assert runner.titles == ["choosing the rates"] + ["beyond the grid, where the best is at its edge: SGD"] * 3
 
 
 def test_runs_that_diverge_are_counted_by_rate():
-    found = tune(FakeFleet(lambda rate: 90 if rate < 0.5 else 10.0), [entrant("sgd")], Trial(""), Grid(7), 2)
+    found = tune(FakeRunner(lambda rate: 90 if rate < 0.5 else 10.0), [entrant("sgd")], Trial(""), Grid(7), 2)
     assert found[entrant("sgd")].diverged == {n: 0 if n < 5 else 2 for n in found[entrant("sgd")].numbers}
 
 
@@ -649,7 +650,11 @@ def test_of_equal_rates_the_lowest_is_taken():
 
 def test_who_raises_at_every_rate_is_left_out():
     found = tune(
-        FakeFleet(lambda rate: 90.0 - rate, failing=("adam",)), [entrant("sgd"), entrant("adam")], Trial(""), Grid(3), 1
+        FakeRunner(lambda rate: 90.0 - rate, failing=("adam",)),
+        [entrant("sgd"), entrant("adam")],
+        Trial(""),
+        Grid(3),
+        1,
     )
     assert [one.name for one in found] == ["sgd"]
 
@@ -675,9 +680,9 @@ def test_of_mnist_50000_images_train_and_10000_are_held_out():
 
 @pytest.mark.parametrize(("part", "times"), [("tune", 0), ("final", 1)])
 def test_the_test_images_are_looked_at_once_and_only_in_the_end(part, times, monkeypatch):
-    looked, measured = [], trial.measured
+    looked, evaluate = [], network.evaluate
     monkeypatch.setattr(
-        trial, "measured", lambda model, images, least=0.0: looked.append(len(images)) or measured(model, images, least)
+        network, "evaluate", lambda model, images, *least: looked.append(len(images)) or evaluate(model, images, *least)
     )
     trial.run(Trial("sgd", data="digits", part=part, iterations=20, every=10, watch=5))
     assert looked == [233] * 4 + [397] * times
@@ -691,13 +696,49 @@ def test_looking_for_the_target_draws_nothing_and_changes_no_bit():
     assert watched["loss"] == plain["loss"]
 
 
-def test_a_trial_is_the_run_that_the_main_benchmark_does():
-    settings = network.Settings("digits", 3, 40, 50, 15)
-    its = network.train(entrant("momentum").make, settings)
+def by_hand(name, seed, iterations, batch_size=100, every=500):
+    """The notebook's loop, as a learner writes it: the losses, and (iteration, loss, accuracy) at each test."""
+    minigrad.manual_seed(seed)
+    train, test = network.load("digits", True), network.load("digits", False)
+    model = network.Net(64, 100, 10)
+    optimizer, criterion = entrant(name).make(model.parameters()), minigrad.nn.CrossEntropyLoss()
+    losses, figures = [], []
+    while len(losses) < iterations:
+        for images, targets in DataLoader(train, batch_size, shuffle=True):
+            if len(losses) == iterations:
+                break
+            optimizer.zero_grad()
+            loss = criterion(model(images), targets)
+            loss.backward()
+            optimizer.step()
+            losses.append(loss.item())
+            if len(losses) % every == 0 or len(losses) == iterations:
+                right = 0
+                for tested, classes in DataLoader(test, 100):
+                    right += int((model(tested).data.argmax(1) == classes.data).sum())
+                figures.append((len(losses), losses[-1], 100 * right / len(test)))
+    return losses, figures
+
+
+def test_a_trial_is_the_notebooks_loop():
+    losses, figures = by_hand("momentum", 3, 40, 50, 15)
     mine = trial.run(Trial("momentum", data="digits", seed=3, iterations=40, batch_size=50, every=15, trace=1))
-    assert mine["losses"] == [loss for _, loss, _ in its.figures]
-    assert mine["accuracies"] == [accuracy for _, _, accuracy in its.figures]
-    assert mine["trace"] == its.losses
+    assert mine["trace"] == losses
+    assert mine["losses"] == [loss for _, loss, _ in figures]
+    assert mine["accuracies"] == [accuracy for _, _, accuracy in figures]
+
+
+def test_tests_at_chosen_iterations_draw_nothing():
+    often = trial.run(Trial("momentum", data="digits", iterations=40, tests=(0, 3, 14, 15, 40), trace=1))
+    rarely = trial.run(Trial("momentum", data="digits", iterations=40, tests=(40,), trace=1))
+    assert often["trace"] == rarely["trace"]
+    assert often["accuracies"][-1] == rarely["accuracies"][-1] == often["accuracy"]
+    assert often["losses"] == [None, *(often["trace"][i - 1] for i in (3, 14, 15, 40))]
+    assert all(map(math.isfinite, often["test_losses"]))
+    assert often["test_losses"][-1] == often["loss"] < often["test_losses"][0]
+    times = often["timing"]["tests"]
+    assert times[0] == 0
+    assert times == sorted(times)
 
 
 def test_the_target_is_reached_when_it_is_first_seen(monkeypatch):
@@ -725,14 +766,13 @@ def test_a_run_that_diverges_is_counted_and_goes_no_further():
 @pytest.mark.parametrize(("bias", "dead"), [(100.0, True), (0.0, False)])
 def test_a_network_that_takes_every_image_for_the_same_is_dead(bias, dead):
     images = network.load("digits", False)
-    minigrad.manual_seed(0)
-    model = network.Net.for_data(images)
+    model = network.seeded(images, 0)
     model.fc2.bias.data[3] = bias
-    found = trial.measured(model, images)
+    found = network.evaluate(model, images)
     assert found.dead is dead
     if dead:
         assert found.accuracy == pytest.approx(100 * (images.targets == 3).mean())
-    assert trial.measured(model, images, least=99.0) == (0.0, pytest.approx(math.nan, nan_ok=True), False)
+    assert network.evaluate(model, images, least=99.0) == (0.0, pytest.approx(math.nan, nan_ok=True), False)
 
 
 def test_a_schedule_starts_at_the_rate_and_ends_at_nothing():
@@ -760,23 +800,23 @@ def test_without_a_budget_nothing_is_cut():
 def test_plans_get_smaller_and_the_first_that_fits_is_taken(monkeypatch, tmp_path):
     full, chosen = Plan(10, 13, 2, 3000), [ENTRANTS["sgd"], ENTRANTS["adam"]]
     asked = options()
-    amounts = [seeds.work(plan, chosen, asked) for plan in seeds.smaller(full)]
+    amounts = [seeds.iterations_of(plan, chosen, asked) for plan in seeds.smaller(full)]
     assert amounts == sorted(amounts, reverse=True)
     assert len(set(amounts)) == len(amounts)
     assert amounts[-1] < amounts[0] / 10
 
     asked.budget = 1.0
     monkeypatch.setattr(seeds, "_seconds_per_iteration", lambda asked: 60 * 2 / amounts[2])
-    with Journal(tmp_path / "trials.jsonl") as journal:
-        fleet = Namespace(journal=journal, jobs=2)
-        plan, (cut,) = seeds.planned(fleet, chosen, asked)
+    with Journal(tmp_path / "trials.sqlite") as journal:
+        runner = Namespace(journal=journal, jobs=2)
+        plan, (cut,) = seeds.planned(runner, chosen, asked)
         assert plan == seeds.smaller(full)[2] == Plan(10, 7, 2, 1500)
         assert cut == "Cut to fit 1 minutes: 7 rates instead of 13, 1500 iterations for each rate instead of 3000."
         # The same command goes on by the same plan, though the machine may be slower now.
         monkeypatch.setattr(seeds, "_seconds_per_iteration", lambda asked: 1e9)
-        assert seeds.planned(fleet, chosen, asked)[0] == plan
+        assert seeds.planned(runner, chosen, asked)[0] == plan
         asked.budget = 2.0
-        assert seeds.planned(fleet, chosen, asked)[0] == seeds.smaller(full)[-1]
+        assert seeds.planned(runner, chosen, asked)[0] == seeds.smaller(full)[-1]
 
 
 @pytest.mark.parametrize(
@@ -842,10 +882,10 @@ def test_the_notebooks_track(tmp_path, capsys):
     }
     for one, seed in itertools.product(record["optimizers"], range(2)):
         with threadpool_limits(1, user_api="blas"):
-            its = network.train(entrant(one["name"]).make, network.Settings("digits", seed, 20))
+            _, ((_, loss, accuracy),) = by_hand(one["name"], seed, 20)
         run = one["seeds"][seed]
-        assert run["accuracy"] == its.figures[-1][2]  # all seeds, on all training images
-        assert run["losses"] == [its.figures[-1][1]]
+        assert run["accuracy"] == accuracy  # all seeds, on all training images
+        assert run["losses"] == [loss]
     assert all(len(one["with_schedule"]) == 2 for one in record["optimizers"] if one["name"] in standings.SCHEDULED)
     assert "What the notebook says" in told
     assert_png(tmp_path / "seeds-notebook.png", (1800, round(180 * (1.6 + 0.42 * 4))))
@@ -865,7 +905,7 @@ def test_the_tuned_track(tmp_path, capsys):
             assert one["seeds"][1]["loss"] == trial.run(its)["loss"]
     assert "How much the learning rate matters" in told
     assert {path.name for path in tmp_path.iterdir()} == {
-        "trials.jsonl",
+        "trials.sqlite",
         "seeds-tuned.json",
         "seeds-tuned.png",
         "seeds-rates.png",

@@ -66,7 +66,7 @@ def test_environments(environment, tmp_path):
     message = "für ∇ 😀"
     if "PYTHONIOENCODING" in environment:
         message = message.encode("ascii", "backslashreplace").decode()
-    assert f"Mine failed: ValueError: {message} (line 4)" in done.stdout.decode()
+    assert f"failed: Mine, seed 0: ValueError: {message} (line 4) in " in done.stdout.decode()
     assert (tmp_path / "é" / "mnist.png").exists()
 
 
@@ -98,8 +98,8 @@ FILES = {
     "mnist": ["mnist.json", "mnist.png"],
     "batch_size": ["batch_size.json", "batch_size.png"],
     "speed": ["speed.json", "speed.png", "speed_scaling.png"],
-    "replay": ["replay.json", "replay.png", "trials.jsonl"],
-    "seeds": ["seeds-notebook.json", "seeds-notebook.png", "trials.jsonl"],
+    "replay": ["replay.json", "replay.png", "trials.sqlite"],
+    "seeds": ["seeds-notebook.json", "seeds-notebook.png", "trials.sqlite"],
     "surfaces": [f"surfaces/{name}" for name in ("beale.json", "beale.png", "beale-loss.png", "beale.gif")],
     "explain": ["explain/explain.json"],
 }

@@ -12,14 +12,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from process_tools import wait_until
+from process_tools import stored, wait_until
 
 from benchmarks import UsageError
 from benchmarks.console.report import console
-from benchmarks.training import trial, trials
+from benchmarks.training import optimizers, trial, trials
 from benchmarks.training.journal import Journal
 from benchmarks.training.trial import Trial
-from benchmarks.training.trials import Fleet
+from benchmarks.training.trials import Runner
 
 ROOT = Path(__file__).resolve().parents[2]
 COMPARISON = ["seeds", "--data", "digits", "--iterations", "40", "--seeds", "3", "--optimizers", "sgd,momentum"]
@@ -54,7 +54,7 @@ def test_two_processes_give_the_same_bits(tmp_path):
     trials = [replace(QUICK, optimizer=name, seed=seed) for seed in range(3) for name in ("sgd", "adam", "ranger")]
     results = []
     for jobs in (1, 2):
-        with Journal(tmp_path / f"{jobs}.jsonl") as journal, Fleet(journal, console(), jobs) as here:
+        with Journal(tmp_path / f"{jobs}.jsonl") as journal, Runner(journal, console(), jobs) as here:
             found = here.run(trials, "it")
             assert list(found) == trials  # in the order in which they were asked for
             results.append([{**result, "timing": None} for result in found.values()])
@@ -64,6 +64,7 @@ def test_two_processes_give_the_same_bits(tmp_path):
 
 HELD = """
 import os
+import sys
 import time
 from pathlib import Path
 
@@ -71,8 +72,10 @@ from minigrad.optim import Optimizer
 
 
 def done():
-    journal = Path(os.environ["JOURNAL"])
-    return journal.read_bytes().count(b"\\n") if journal.exists() else 0
+    sys.path.append(os.environ["TOOLS"])
+    from process_tools import stored
+
+    return len(stored(Path(os.environ["JOURNAL"])))
 
 
 class Held(Optimizer):
@@ -89,16 +92,17 @@ class Marks(Optimizer):
         Path(os.environ["HOLDS"], str(os.getpid())).touch()
         theta -= lr * g
 """
-"""One that waits in the middle of a training to be killed, once the journal has so many lines; and one that marks
+"""One that waits in the middle of a training to be killed, once the journal has so many results; and one that marks
 which process trains."""
 
 
 def test_killed_in_the_middle_of_a_training_it_goes_on_and_gives_the_same_bits(tmp_path, monkeypatch):
     own, results, holds = tmp_path / "held.py", tmp_path / "results", tmp_path / "holds"
     own.write_text(HELD)
-    journal = results / "trials.jsonl"
+    journal = results / "trials.sqlite"
     arguments = ("--jobs", "1", "--optimizers", "momentum", "--optimizer", f"{own}:Held")
     monkeypatch.setenv("JOURNAL", str(journal))
+    monkeypatch.setenv("TOOLS", str(ROOT / "tests"))
     uninterrupted, told = finished(tmp_path / "other", *arguments)
     assert f"{TRAININGS} trainings\n" in told
     for kept in (2, 5):  # Momentum with and without a schedule, and then Held, seed by seed
@@ -114,15 +118,11 @@ def test_killed_in_the_middle_of_a_training_it_goes_on_and_gives_the_same_bits(t
             started.kill()
             started.wait()
         holds.unlink()
-        assert lines(journal) == kept  # nothing that was done is lost, and nothing else is there
+        assert len(stored(journal)) == kept  # nothing that was done is lost, and nothing else is there
     record, told = finished(results, *arguments)
     assert record == uninterrupted
     assert f"{TRAININGS} trainings, 5 of them kept" in told
-    assert lines(journal) == TRAININGS
-
-
-def lines(journal):
-    return journal.read_bytes().count(b"\n") if journal.exists() else 0
+    assert len(stored(journal)) == TRAININGS
 
 
 def test_killing_it_ends_its_processes_too(tmp_path):
@@ -218,12 +218,11 @@ def test_a_cluster_of_two_workers_gives_the_same_bits(uninterrupted, tmp_path):
         record, told = finished(tmp_path / "results", "--dask", address)
     assert record == uninterrupted
     assert "will be slow" not in told
-    keys = [json.loads(line)["key"] for line in (tmp_path / "results" / "trials.jsonl").read_text().splitlines()]
-    assert len(keys) == TRAININGS
+    assert len(stored(tmp_path / "results" / "trials.sqlite")) == TRAININGS
 
 
 class Client:
-    """What `fleet` asks a cluster's client."""
+    """What `trials` asks a cluster's client."""
 
     def __init__(self, threshold="67108864", threads=1, **there):
         self.threshold, self.threads, self.there = threshold, threads, there
@@ -247,38 +246,38 @@ class Client:
 
 @pytest.fixture
 def journal(tmp_path):
-    with Journal(tmp_path / "trials.jsonl") as journal:
+    with Journal(tmp_path / "trials.sqlite") as journal:
         yield journal
 
 
 def test_slow_workers_are_warned_of(journal, monkeypatch, capsys):
-    monkeypatch.setattr(trials, "_connect", lambda address: Client("65536", 4))
-    with Fleet(journal, console(), dask="tcp://x:1") as cluster_fleet:
-        assert cluster_fleet.jobs == 5
+    monkeypatch.setattr(trials.cluster, "connect", lambda address: Client("65536", 4))
+    with Runner(journal, console(), dask="tcp://x:1") as there:
+        assert there.jobs == 5
     told = capsys.readouterr().out
     assert "2 workers have MALLOC_TRIM_THRESHOLD_=65536 and will be slow" in told
     assert "1 workers have several threads" in told
     for threshold in (None, str(2**20), "67108864"):
-        monkeypatch.setattr(trials, "_connect", lambda address, threshold=threshold: Client(threshold))
-        with Fleet(journal, console(), dask="tcp://x:1") as cluster_fleet:
-            assert cluster_fleet.jobs == 2
+        monkeypatch.setattr(trials.cluster, "connect", lambda address, threshold=threshold: Client(threshold))
+        with Runner(journal, console(), dask="tcp://x:1") as there:
+            assert there.jobs == 2
         assert capsys.readouterr().out == ""
-    monkeypatch.setattr(trials, "_connect", lambda address: Client(str(2**20 - 1)))
-    with Fleet(journal, console(), dask="tcp://x:1"):
+    monkeypatch.setattr(trials.cluster, "connect", lambda address: Client(str(2**20 - 1)))
+    with Runner(journal, console(), dask="tcp://x:1"):
         pass
     assert "MALLOC_TRIM_THRESHOLD_=1048575 and will be slow" in capsys.readouterr().out
 
 
 def test_workers_with_other_code_are_refused(journal, monkeypatch):
-    monkeypatch.setattr(trials, "_connect", lambda address: Client(code="0123"))
-    with Fleet(journal, console(), dask="tcp://x:1") as other, pytest.raises(UsageError, match="other code"):
+    monkeypatch.setattr(trials.cluster, "connect", lambda address: Client(code="0123"))
+    with Runner(journal, console(), dask="tcp://x:1") as other, pytest.raises(UsageError, match="other code"):
         other.run([QUICK], "it")
 
 
 def test_a_cluster_that_is_not_there_is_told(journal):
     pytest.importorskip("distributed")
     with pytest.raises(UsageError, match="no Dask scheduler answers at carrier-pigeon://7"):
-        Fleet(journal, console(), dask="carrier-pigeon://7")
+        Runner(journal, console(), dask="carrier-pigeon://7")
 
 
 def test_a_cluster_without_workers_is_told(journal, monkeypatch):
@@ -303,7 +302,7 @@ def test_a_cluster_without_workers_is_told(journal, monkeypatch):
     with socket.create_server(("127.0.0.1", 0)) as listening:  # somebody answers there
         address = f"tcp://127.0.0.1:{listening.getsockname()[1]}"
         with pytest.raises(UsageError, match=f"the Dask scheduler at {address} has no workers: start them as --help"):
-            Fleet(journal, console(), dask=address)
+            Runner(journal, console(), dask=address)
     assert closed == [True]
 
 
@@ -312,7 +311,7 @@ def test_a_cluster_without_workers_is_told(journal, monkeypatch):
 
 def test_a_result_is_used_again_only_if_all_is_the_same(journal, monkeypatch, capsys):
     def done(asked):
-        with Fleet(journal, console()) as here:
+        with Runner(journal, console()) as here:
             result = here.run([asked], "it")[asked]
         return result, "kept" in capsys.readouterr().out
 
@@ -333,16 +332,43 @@ def test_a_result_is_used_again_only_if_all_is_the_same(journal, monkeypatch, ca
     for name in circumstances:
         other = {**circumstances, name: "other"}
         for module in (trial, trials):
-            monkeypatch.setattr(module, "circumstances", lambda data, other=other: other)
+            monkeypatch.setattr(module, "circumstances", lambda data, device="cpu", other=other: other)
         assert done(QUICK)[1] is False
 
 
-def test_the_code_that_decides_is_in_the_key(tmp_path, monkeypatch):
+def test_the_code_that_decides_is_in_the_key(monkeypatch):
     before = trial._digest_of_sources()
     assert before == trial._digest_of_sources()
-    for name in ("minigrad/optim/adam.py", "minigrad/random.py", "datasets/idx.py", "benchmarks/training/network.py"):
-        assert any((ROOT / name) in ROOT.glob(pattern) for pattern in trial.SOURCES)
-    monkeypatch.setattr(trial, "SOURCES", trial.SOURCES[1:])
+    named = {
+        path.relative_to(ROOT).as_posix()
+        for root, patterns in trial.SOURCES.items()
+        for pattern in patterns
+        for path in root.glob(pattern)
+    }
+    assert {"minigrad/optim/adam.py", "minigrad/random.py", "datasets/idx.py"} < named
+    assert {f"benchmarks/training/{name}.py" for name in ("network", "trial", "optimizers", "cell14")} < named
+    assert "benchmarks/mnist.py" not in named
+    folder, *_ = trial.SOURCES
+    monkeypatch.setattr(trial, "SOURCES", {**trial.SOURCES, folder: ("*.py",)})
+    assert trial._digest_of_sources() != before
+
+
+def test_a_pattern_of_sources_that_matches_nothing_is_an_error(monkeypatch):
+    *_, folder = trial.SOURCES
+    monkeypatch.setattr(trial, "SOURCES", {**trial.SOURCES, folder: ("training/*.py", "trainings/*.py")})
+    with pytest.raises(FileNotFoundError, match=r"no source file matches .*trainings"):
+        trial._digest_of_sources()
+
+
+def test_of_an_installed_minigrad_other_packages_in_its_folder_do_not_count(monkeypatch, tmp_path):
+    (tmp_path / "minigrad" / "benchmarks").mkdir(parents=True)
+    for name in ("tensor", "benchmarks/mnist"):
+        (tmp_path / "minigrad" / f"{name}.py").write_text("1")
+    monkeypatch.setattr(trial, "SOURCES", {tmp_path / "minigrad": ("**/*.py",)})
+    before = trial._digest_of_sources()
+    (tmp_path / "minigrad" / "benchmarks" / "mnist.py").write_text("2")
+    assert trial._digest_of_sources() == before
+    (tmp_path / "minigrad" / "tensor.py").write_text("2")
     assert trial._digest_of_sources() != before
 
 
@@ -385,8 +411,7 @@ def test_a_run_that_raises_is_told_and_takes_no_other_down(tmp_path, capsys):
     good, sgd = sorted(record["optimizers"], key=lambda one: one["name"])
     assert (good["name"], sgd["name"]) == ("Good", "sgd")
     assert good["seeds"] == sgd["seeds"]  # the same rule
-    kept = [json.loads(line) for line in (tmp_path / "trials.jsonl").read_text().splitlines()]
-    failed = [line["result"]["failed"] for line in kept if "failed" in line["result"]]
+    failed = [result["failed"] for _, result in stored(tmp_path / "trials.sqlite") if "failed" in result]
     assert failed == ["ArithmeticError: no eighth step (line 11)"] * 3
 
     # Mended, it is another file, and is run; what did not fail before is kept.
@@ -398,17 +423,17 @@ def test_a_run_that_raises_is_told_and_takes_no_other_down(tmp_path, capsys):
 def test_what_failed_is_tried_again(journal, monkeypatch):
     tried = []
 
-    def fails_once(asked):
+    def fails_once(asked, tick):
         tried.append(asked)
         if len(tried) == 1:
             raise MemoryError
         return {"accuracy": 90.0}
 
     monkeypatch.setattr(trials, "run", fails_once)
-    with Fleet(journal, console()) as here:
+    with Runner(journal, console()) as here:
         assert here.run([QUICK], "it") == {}
         assert here.failed == {QUICK: "MemoryError"}
-    with Fleet(journal, console()) as here:
+    with Runner(journal, console()) as here:
         assert here.run([QUICK], "it") == {QUICK: {"accuracy": 90.0}}
         assert here.failed == {}
     assert len(tried) == 2
@@ -416,5 +441,42 @@ def test_what_failed_is_tried_again(journal, monkeypatch):
 
 def test_a_worker_that_differs_from_the_others_is_not_believed():
     wanted = trial.key(QUICK, {**trial.circumstances("digits"), "numpy": "1.0"})
-    _, result = trials._work(QUICK, wanted)
-    assert "differs from the others: numpy" in result["failed"]
+    assert "differs from the others: numpy" in trials._work((QUICK, wanted))["failed"]
+
+
+def test_fresh_runs_anew_and_keeps_the_new_results(journal, capsys):
+    with Runner(journal, console()) as here:
+        first = here.run([QUICK], "it")[QUICK]
+    with Runner(journal, console(), fresh=True) as here:
+        again = here.run([QUICK], "it")[QUICK]
+    assert again["timing"] != first["timing"]
+    assert {**again, "timing": None} == {**first, "timing": None}
+    with Runner(journal, console()) as here:
+        assert here.run([QUICK], "it")[QUICK] == again
+    assert f"all of them kept in {journal.path} (--fresh runs them anew)" in capsys.readouterr().out
+
+
+def test_what_is_done_now_is_reported_as_it_ends_and_what_is_kept_is_not(journal):
+    ended = []
+    with Runner(journal, console()) as here:
+        for trainings in ([QUICK], [QUICK, replace(QUICK, seed=1)]):
+            here.run(trainings, "it", lambda training, result: ended.append((training, result["accuracy"])))
+            assert [training for training, _ in ended] == trainings
+
+
+def test_an_optimizer_is_described_once_however_many_trainings_it_has(journal, tmp_path, monkeypatch):
+    file, runs = tmp_path / "mine.py", tmp_path / "runs"
+    runs.mkdir()
+    file.write_text(f"import tempfile\ntempfile.mkstemp(dir={str(runs)!r})\n{RULES}")
+    rehearsals = []
+    rehearsed = optimizers.rehearsed
+    monkeypatch.setattr(optimizers, "rehearsed", lambda make: rehearsals.append(make) or rehearsed(make))
+    optimizers._usual_of_known.cache_clear()
+    trainings = [
+        replace(QUICK, optimizer=spec, seed=seed) for spec in ("sgd", "adam", f"{file}:Good") for seed in range(4)
+    ]
+    with Runner(journal, console(), 2) as here:
+        assert len(here.run(trainings, "it")) == 12
+        assert here.run(trainings, "it")
+    assert len(rehearsals) == 2  # of the built-in ones; the other is tried in a process of its own
+    assert len(list(runs.iterdir())) == 1 + 4  # so its file is run once for that, and at each training

@@ -12,7 +12,8 @@ import minigrad
 from benchmarks import UsageError
 from benchmarks.console.style import GUESTS, LOOKS
 from benchmarks.training.cell14 import Cell14
-from benchmarks.training.optimizers import BEYOND, ENTRANTS, REPLAYS, entrant, entrants, explain
+from benchmarks.training.optimizers import BEYOND, ENTRANTS, REPLAYS, entrant, entrants
+from benchmarks.training.user_code import in_a_sentence
 from minigrad import optim
 
 SIGN = f"{Path(__file__).with_name('signsgd.py')}:SignSGD"
@@ -200,5 +201,5 @@ def test_explain_names_the_line_in_the_learners_file_alone(tmp_path):
     exec(code, scope)
     with pytest.raises(ValueError, match="no") as caught:
         scope["fail"]()
-    assert explain(caught.value, f"{file}:Mine") == "ValueError: no (line 2)"
-    assert explain(caught.value, "sgd") == "ValueError: no"
+    assert in_a_sentence(caught.value, f"{file}:Mine") == "ValueError: no (line 2)"
+    assert in_a_sentence(caught.value, "sgd") == "ValueError: no"
