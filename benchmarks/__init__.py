@@ -1,8 +1,14 @@
-"""The benchmarks: one module for each question, run with ``python -m benchmarks NAME``."""
+"""The benchmarks: a module for each question, run with ``python -m benchmarks NAME``.
+
+Installed, this package is minigrad.benchmarks, and is run with ``minigrad NAME``.
+"""
 
 from __future__ import annotations
 
 import os
+
+PROGRAM = "minigrad" if __name__.startswith("minigrad.") else "python -m benchmarks"
+"""What the user types to run the benchmarks: the installed command, or in a checkout Python with this package."""
 
 
 class UsageError(Exception):

@@ -12,7 +12,7 @@ from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 
-from . import UsageError, columns
+from . import PROGRAM, UsageError, columns
 
 BENCHMARKS = ("mnist", "batch_size", "speed", "replay", "seeds", "surfaces", "explain")
 """The modules of this package that can be run. Each has ``main(argv) -> exit status`` and says in the first line
@@ -111,7 +111,7 @@ def _settle() -> None:
 
 def _complain(sentence: str) -> None:
     with suppress(OSError):  # there may be nobody to say it to
-        print(f"benchmarks: {' '.join(sentence.split())}", file=sys.stderr, flush=True)
+        print(f"{PROGRAM.rpartition(' ')[2]}: {' '.join(sentence.split())}", file=sys.stderr, flush=True)
 
 
 def _give_up_output() -> None:
@@ -132,7 +132,7 @@ def _end_workers() -> None:
 
 
 def check_extras() -> None:
-    """Look now whether all packages are there, not when one is first needed, at the end of a long run.
+    """Check now that all packages are there, not when one is first needed, at the end of a long run.
 
     Raises:
         UsageError: some are not installed.
@@ -140,14 +140,15 @@ def check_extras() -> None:
     missing = [package for name, package in EXTRAS.items() if find_spec(name) is None]
     if missing:
         are = "are" if len(missing) > 1 else "is"
-        raise UsageError(f"{', '.join(missing)} {are} not installed: python -m pip install -e '.[bench]'")
+        packages = "-e '.[bench]'" if PROGRAM.startswith("python") else " ".join(missing)
+        raise UsageError(f"{', '.join(missing)} {are} not installed: python -m pip install {packages}")
 
 
 def listing() -> str:
     """The benchmarks, a line each: the first line of each module's docstring, which is read, not imported."""
     width = max(map(len, BENCHMARKS))
     lines = [f"  {name:{width}}  {_first_line(name)}" for name in BENCHMARKS]
-    return "\n".join(["python -m benchmarks NAME [--help]", "", *lines])
+    return "\n".join([f"{PROGRAM} NAME [--help]", "", *lines])
 
 
 def _first_line(name: str) -> str:

@@ -8,8 +8,8 @@ A data set keeps its images in memory as bytes and hands them out a mini-batch a
     images, labels = train.batch([0, 1, 2])      # tensors of shape (3, 1, 28, 28) and (3,)
 """
 
-from datasets import transforms
-from datasets.digits import Digits
-from datasets.mnist import MNIST, FashionMNIST
+from . import transforms
+from .digits import Digits
+from .mnist import MNIST, FashionMNIST
 
 __all__ = ["MNIST", "Digits", "FashionMNIST", "transforms"]

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from datasets.images import ImageDataset
+from .images import ImageDataset
 
 TRAIN_IMAGES = 1400
 

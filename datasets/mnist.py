@@ -15,9 +15,9 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from datasets import idx
-from datasets.download import fetch
-from datasets.images import ImageDataset
+from . import idx
+from .download import fetch
+from .images import ImageDataset
 
 
 class MNIST(ImageDataset):

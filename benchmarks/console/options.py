@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
-from .. import UsageError
+from .. import PROGRAM, UsageError
 
 CLUSTER_HELP = """\
 a cluster:
@@ -20,7 +20,7 @@ a cluster:
     dask scheduler --port 8786
     MALLOC_MMAP_THRESHOLD_=33554432 MALLOC_TRIM_THRESHOLD_=67108864 PYTHONPATH=. \\
         dask worker tcp://SCHEDULER:8786 --nworkers 2 --nthreads 1      # on every machine, in the checkout
-    python -m benchmarks NAME --dask tcp://SCHEDULER:8786
+    COMMAND --dask tcp://SCHEDULER:8786
 """
 """How to start the workers, for the --help of the commands that have --dask."""
 
@@ -32,7 +32,7 @@ class Parser(argparse.ArgumentParser):
     """
 
     def __init__(self, name: str, description: str, **options: Any) -> None:
-        super().__init__(f"python -m benchmarks {name}", description=description, allow_abbrev=False, **options)
+        super().__init__(f"{PROGRAM} {name}", description=description, allow_abbrev=False, **options)
 
     def error(self, message: str) -> NoReturn:
         """Called by argparse."""
@@ -69,7 +69,7 @@ class Parser(argparse.ArgumentParser):
 
     def add_running(self, gpu: bool = False) -> None:
         """What the commands that train have in common: --jobs, --dask, --fresh, --results, with help on clusters."""
-        self.epilog = CLUSTER_HELP.replace("NAME", self.prog.rpartition(" ")[2])
+        self.epilog = CLUSTER_HELP.replace("COMMAND", self.prog)
         self.formatter_class = argparse.RawDescriptionHelpFormatter
         if gpu:
             self.add_backend()

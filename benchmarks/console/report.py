@@ -162,7 +162,9 @@ def compiler() -> str | None:
 
 
 def commit() -> str | None:
-    """The commit that is checked out, with "+" behind it if the tree has changed since; None outside git."""
+    """The commit that is checked out, with "+" behind it if the tree has changed since; None if this is no checkout."""
+    if _git("ls-files", "--error-unmatch", Path(__file__).name) is None:  # installed, maybe inside another checkout
+        return None
     head = _git("rev-parse", "HEAD")
     return head and head + ("+" if _git("status", "--porcelain", "--untracked-files=no") else "")
 

@@ -281,11 +281,11 @@ class Minigrad(Peer):
 
     @staticmethod
     def _loader(work: Work) -> Iterator[Any]:
-        from datasets import transforms
-        from datasets.images import ImageDataset
         from minigrad import utils
 
-        data = ImageDataset(work.pixels, work.labels, True, transforms.ToTensor())
+        from ..training.network import ImageDataset, datasets
+
+        data = ImageDataset(work.pixels, work.labels, True, datasets.transforms.ToTensor())
         loader = utils.data.DataLoader(data, work.order.shape[1], shuffle=True)
         while True:
             for images, labels in loader:
