@@ -33,10 +33,10 @@ EXTRAS = {
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the benchmark that `argv` names, or list them all.
 
-    Returns the exit status: 0, or 1 when a part of the benchmark failed, 2 when it was not asked for rightly or
-    something is not installed, 130 when it was interrupted. None of these shows a traceback.
+    Returns the exit status: 0, or 1 when a part of the benchmark failed, 2 when the command was wrong or something is
+    not installed, 130 when it was interrupted. None of these shows a traceback.
     """
-    _settle()
+    _adapt()
     try:
         return _run(list(sys.argv[1:] if argv is None else argv))
     except BaseException as error:
@@ -60,14 +60,14 @@ def _run(arguments: list[str]) -> int:
 
 
 def _status(error: BaseException) -> int | None:
-    """Say in a sentence what is wrong; the exit status, or None if it is a fault of ours."""
+    """Print in a sentence what is wrong. Returns the exit status, or None for a bug of ours, which is raised."""
     if isinstance(error, UsageError):
         _complain(str(error))
         return 2
     if isinstance(error, KeyboardInterrupt):
         _complain("interrupted")
         return 130
-    if isinstance(error, BrokenPipeError):  # who read the output has read enough, as `head` does
+    if isinstance(error, BrokenPipeError):  # the reader has closed the pipe, as `head` does
         _give_up_output()
         return 1
     if isinstance(error, MemoryError):
@@ -84,10 +84,10 @@ def _status(error: BaseException) -> int | None:
 
 
 def command() -> int:
-    """`main`, in a process of its own: what it has printed is written out before it ends, or that is complained of."""
+    """`main`, as the whole program: at its end it flushes its output, and reports if that fails."""
     try:
         status = main()
-    except SystemExit as error:  # --help, or rich, whose reader has gone
+    except SystemExit as error:  # --help, or rich, when its reader has closed the pipe
         status = error.code if isinstance(error.code, int) else 0
     try:
         sys.stdout.flush()
@@ -96,26 +96,26 @@ def command() -> int:
     return status
 
 
-def _settle() -> None:
-    """Be at home in whatever surroundings: what they have set wrongly is not used, what cannot be printed escaped."""
+def _adapt() -> None:
+    """Adapt to the surroundings: ignore a wrong COLUMNS, open closed streams, escape what cannot be printed."""
     if columns() is None:
         os.environ.pop("COLUMNS", None)
     os.environ["MPLBACKEND"] = "agg"  # no window is ever opened
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
-        if stream is None:  # it was closed by whoever started this
+        if stream is None:  # the parent process has closed it
             setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_RDWR), "w", encoding="utf-8", closefd=False))
         elif isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
 
 
 def _complain(sentence: str) -> None:
-    with suppress(OSError):  # there may be nobody to say it to
+    with suppress(OSError):  # standard error may be closed, too
         print(f"{PROGRAM.rpartition(' ')[2]}: {' '.join(sentence.split())}", file=sys.stderr, flush=True)
 
 
 def _give_up_output() -> None:
-    """Let what has not been written yet go nowhere: Python would try again, and complain, when it ends."""
+    """Discard what has not been written yet: Python would try again, and fail again, when it ends."""
     try:
         number = sys.stdout.fileno()
     except (OSError, ValueError):
@@ -126,7 +126,7 @@ def _give_up_output() -> None:
 
 
 def _end_workers() -> None:
-    """End processes that work for this one still: it would wait for them when it ends."""
+    """End the worker processes, if there are any: Python would wait for them when it ends."""
     if (pool := sys.modules.get(f"{__package__}.training.pool")) is not None:
         pool.end()
 

@@ -1,12 +1,13 @@
 """The notebook's first three algorithms: gradient descent on all images, on one, or on a mini-batch at each step.
 
-Batch gradient descent takes the gradient over all 60 000 images for one step, stochastic gradient descent that of
-a single image, mini-batch gradient descent that of 100. They are set against each other twice: after equal numbers
-of images seen, and after equal times. The rule is SGD's in all three, and so are the initial weights.
+The notebook is the course notebook "6. Optimizers". Batch gradient descent takes the gradient over all 60 000 images
+for one step, stochastic gradient descent that of a single image, mini-batch gradient descent that of 100. They are
+compared twice: after equal numbers of images seen, and after equal times. The rule is SGD's in all three, and the
+initial weights are the same.
 
-The rates differ, because the largest one that works does. A mini-batch has the notebook's 0.1. The gradient of a
-single image is so noisy that at 0.02 and more the accuracy jumps up and down: it has 0.01. That of all images has
-no noise, and only the curvature sets the limit: at 0.5 the loss begins to swing, so it has 0.3.
+The learning rates differ, because the largest rate that works does. A mini-batch has the notebook's 0.1. The gradient
+of a single image is so noisy that at 0.02 and more the accuracy jumps up and down: it has 0.01. The gradient over all
+images has no noise, and only the curvature sets the limit: at 0.5 the loss begins to oscillate, so it has 0.3.
 """
 
 from __future__ import annotations
@@ -53,11 +54,11 @@ DESCENTS = (
     Descent("stochastic", "stochastic (1)", 1, lr=0.01, epochs=2, color=style.GREEN),
     Descent("mini-batch", "mini-batch (100)", 100, lr=0.1, epochs=20, color=style.BLUE),
 )
-"""The epochs are such that no run takes much more than the others, whatever it has achieved by then."""
+"""The epochs are such that the three runs take about equally long."""
 
 
 class Figure(NamedTuple):
-    """How far a run has got at a test.
+    """What a run has reached at a test.
 
     Attributes:
         steps, images: taken, and seen, so far.

@@ -39,18 +39,18 @@ class Parser(argparse.ArgumentParser):
         raise UsageError(f"{message} (see {self.prog} --help)")
 
     def _print_message(self, message: str, file: Any = None) -> None:
-        """Called by argparse, which would not mind if the message could not be written."""
+        """Called by argparse, which would ignore that the message cannot be written."""
         print(message, end="", file=file, flush=True)
 
     def add_named(self, flag: str, kind: Callable[[str], Any], value: str, help: str) -> None:
         """An option that takes NAME=`value` and may be given again: a list of pairs (name, value)."""
-        metavar, told = f"NAME={value}", f"{help} (may be given again)"
-        self.add_argument(flag, action=_Pairs, default=[], type=named(kind), metavar=metavar, help=told)
+        help = f"{help} (may be given again)"
+        self.add_argument(flag, action=_Pairs, default=[], type=named(kind), metavar=f"NAME={value}", help=help)
 
     def add_own_optimizer(self) -> None:
         """--optimizer: a list of FILE.py:CLASS."""
-        told = "another one that joins them: a class of your own (may be given again)"
-        self.add_argument("--optimizer", action="append", default=[], metavar="FILE.py:CLASS", help=told)
+        help = "another one beside them: a class of your own (may be given again)"
+        self.add_argument("--optimizer", action="append", default=[], metavar="FILE.py:CLASS", help=help)
 
     def add_seed(self) -> None:
         """--seed."""
@@ -95,7 +95,7 @@ class Parser(argparse.ArgumentParser):
 
 
 class _Pairs(argparse.Action):
-    """Collects pairs (name, value), of which no two have one name."""
+    """Collects pairs (name, value). Two pairs with one name are an error."""
 
     def __call__(self, parser: Any, namespace: argparse.Namespace, value: Any, flag: str | None = None) -> None:
         pairs = getattr(namespace, self.dest)
@@ -105,16 +105,16 @@ class _Pairs(argparse.Action):
 
 
 ITERATIONS = 10_000_000
-"""The most that a training can have: for all of them something is kept."""
+"""The most that a training can have, since its losses are kept."""
 
 
 def shown(text: str) -> str:
-    """What was given, as a message shows it: in quotes, and not all of it if it is long."""
+    """What was given, as a message shows it: in quotes, and shortened if it is long."""
     return repr(text) if len(text) <= 60 else f"{text[:40]!r}... ({len(text)} characters)"
 
 
 def folder(text: str) -> str:
-    """The name of a folder: any but an empty one."""
+    """A type for the name of a folder, which must not be empty."""
     if not text:
         raise argparse.ArgumentTypeError("must name a folder, not ''")
     return text
@@ -126,12 +126,12 @@ def up_to(most: int) -> Callable[[str], int]:
 
 
 def positive(text: str) -> int:
-    """A whole number from 1 on."""
+    """A type for a whole number from 1 on."""
     return _whole(text, 1, None)
 
 
 def seed(text: str) -> int:
-    """A whole number from 0 to 2**32 - 1."""
+    """A type for a whole number from 0 to 2**32 - 1."""
     return _whole(text, 0, 2**32 - 1)
 
 
@@ -149,7 +149,7 @@ def _whole(text: str, least: int, most: int | None) -> int:
 
 
 def rate(text: str) -> float:
-    """A learning rate: a number from 0 on, and finite."""
+    """A type for a learning rate: a finite number from 0 on."""
     try:
         number = float(text)
     except ValueError:
@@ -172,7 +172,7 @@ def named(kind: Callable[[str], Any]) -> Callable[[str], tuple[str, Any]]:
 
 
 def jobs_for(given: int | None, backend: str) -> int:
-    """How many processes: as many as `given`, or one for each core this one may use; for a GPU, one."""
+    """How many processes: as many as `given`, or one for each core that may be used, or one for a GPU."""
     if given is not None:
         return given
     if backend == "cupy":

@@ -1,4 +1,4 @@
-"""What a benchmark leaves behind: tables on the console, result files, and on what they were measured."""
+"""What a benchmark prints and writes: tables, result files, and what they were measured on."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 WIDTH = 120
-"""The width in columns of what is printed to something that is no terminal."""
+"""The width in columns of what is printed to a file or a pipe."""
 
 
 def console() -> Console:
-    """A rich console on standard output; where that is no terminal, `WIDTH` columns wide."""
+    """A rich console on standard output, `WIDTH` columns wide where that is no terminal."""
     from rich.console import Console
 
     if columns() is None:
@@ -41,7 +41,7 @@ def console() -> Console:
 
 
 def table(title: str, heads: Iterable[str], *, caption: str | None = None, text: int = 1) -> Table:
-    """An empty rich table. Its first `text` columns hold text, to the left, the others numbers, to the right."""
+    """An empty rich table. Its first `text` columns are aligned to the left, the others, with numbers, to the right."""
     from rich import box
     from rich.table import Table
 
@@ -59,7 +59,7 @@ def table(title: str, heads: Iterable[str], *, caption: str | None = None, text:
 
 
 def show(made: Table, out: Console) -> None:
-    """Print a table in full: a terminal that is too narrow for it wraps lines, but no figure is left out."""
+    """Print a table in full. A terminal that is too narrow for it wraps the lines, but no figure is left out."""
     from rich.console import Console
 
     needed = out.measure(made, options=out.options.update(width=1000)).maximum
@@ -67,10 +67,10 @@ def show(made: Table, out: Console) -> None:
 
 
 def results_folder(path: str | os.PathLike[str], *names: str) -> Path:
-    """The folder `path`, made if need be, and tried out before anything is run.
+    """The folder `path`, made if need be, and checked before anything is run.
 
     Raises:
-        UsageError: nothing can be written there, or no file of one of the `names`, since a folder has it.
+        UsageError: nothing can be written there, or one of the `names` is the name of a folder.
     """
     folder = Path(path)
     try:
@@ -90,7 +90,7 @@ def results_folder(path: str | os.PathLike[str], *names: str) -> Path:
 
 @contextmanager
 def beside(path: Path) -> Iterator[Path]:
-    """The name of a file beside `path`, to be written in the block and then renamed: `path` is never half a file.
+    """Yield the name of a file beside `path`, which is renamed to `path` at the end: that is never half a file.
 
     Raises:
         UsageError: it cannot be written.
@@ -108,9 +108,9 @@ def beside(path: Path) -> Iterator[Path]:
 
 
 def write_json(path: str | os.PathLike[str], value: Any) -> Path:
-    """Write `value` to `path` as JSON, beside and then renamed, so that `path` is never half a file.
+    """Write `value` to `path` as JSON; `path` is never half a file (see `beside`).
 
-    NumPy's numbers and arrays, paths and tuples are taken as well. JSON has no infinity and no nan: they become
+    NumPy's numbers and arrays, paths and tuples are accepted too. Infinity and nan, which JSON does not have, become
     null.
     """
     path = Path(path)
@@ -134,11 +134,11 @@ def _plain(value: Any) -> Any:
 
 
 def environment(device: str = "cpu", threads: int = 1) -> dict[str, Any]:
-    """On what a result was measured. The caller adds its seed.
+    """What a result was measured on. The caller adds the seed.
 
     Args:
         device: where the arrays were: "cpu" or "cuda".
-        threads: of the BLAS, in each process that measured (`benchmarks.training.pool` sees to it that it is 1).
+        threads: of the BLAS, in each process that measured (`benchmarks.training.pool` sets it to 1).
     """
     return {
         "minigrad": minigrad.__version__,
@@ -172,10 +172,10 @@ def commit() -> str | None:
 def _git(*arguments: str) -> str | None:
     here = Path(__file__).parent
     try:
-        told = subprocess.run(["git", *arguments], cwd=here, capture_output=True, text=True, check=True)
+        done = subprocess.run(["git", *arguments], cwd=here, capture_output=True, text=True, check=True)
     except (OSError, subprocess.CalledProcessError):
         return None
-    return told.stdout.strip()
+    return done.stdout.strip()
 
 
 def blas() -> str:
@@ -211,7 +211,7 @@ def kernels_chosen() -> dict[str, str]:
 
 
 def _processor() -> str:
-    """The processor's name, as Linux tells it, or as Python does elsewhere."""
+    """The processor's name, from Linux, or elsewhere from Python."""
     try:
         for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
             if line.startswith("model name"):

@@ -1,8 +1,8 @@
 """The look of all pictures: which optimizer has which colour and dash, and how a figure is made and saved.
 
 The colours are M. Okabe's and K. Ito's, which people with any kind of colour vision can tell apart ("Color
-universal design", 2008). There are fewer of them than optimizers, so relatives share a colour and differ in
-their dashes; black is kept for a learner's own optimizers.
+universal design", 2008). There are fewer of them than optimizers, so related optimizers share a colour and differ
+in their dashes. Black is for the user's own optimizers.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ LOOKS = {
 """The look of each built-in optimizer (by its name in `benchmarks.training.optimizers`), the same in every picture."""
 
 GUESTS = tuple(Look(color, dash) for color in (BLACK, GREY) for dash in (SOLID, DASHED, DOTTED, DASH_DOT))
-"""The looks of a learner's own optimizers, in the order in which they are given."""
+"""The looks of the user's own optimizers, in the order in which they are given."""
 
 SETTINGS: dict[Any, Any] = {
     "figure.facecolor": "white",
