@@ -1,18 +1,14 @@
-"""One training: everything that decides its result, and the function that does it, on whatever machine."""
+"""One training: its configuration, and the function that does it, on whatever machine."""
 
 from __future__ import annotations
 
 import copy
-import functools
-import hashlib
 import itertools
 import math
-import platform
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, nullcontext
-from dataclasses import asdict, dataclass, field
-from pathlib import Path
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy
@@ -25,11 +21,9 @@ from minigrad.optim.lr import cosine
 from minigrad.tensor import Tensor
 from minigrad.utils.data import DataLoader
 
-from ..console import report
 from . import network
-from .network import ImageDataset, Test, datasets
-from .optimizers import entrant_name, unchecked, usual
-from .user_code import digest
+from .network import ImageDataset, Test
+from .optimizers import entrant_name, unchecked
 
 HELD_OUT = 6
 """One training image in so many, the last ones of the file, is held out to choose the learning rate with."""
@@ -39,18 +33,6 @@ TARGET = 97.0
 
 REPORTED = 50
 """Progress is reported every so many iterations; on a GPU the loss is looked at as often, since that makes it wait."""
-
-SOURCES = {
-    Path(minigrad.__file__).parent: ("**/*.py",),
-    Path(datasets.__file__).parent: ("*.py",),
-    Path(__file__).parents[1]: tuple(
-        f"training/{name}.py" for name in ("cell14", "network", "optimizers", "trial", "user_code")
-    ),
-}
-"""The files whose code decides a result, by folder. A result that other code gave is not used again."""
-
-INSTALLED_THERE = ("benchmarks", "datasets")
-"""Folders of an installed minigrad that have their own line in `SOURCES`, or none."""
 
 
 @dataclass(frozen=True)
@@ -107,72 +89,6 @@ class Trial:
     def points(self) -> list[int]:
         """The iterations after which the network is tested."""
         return list(self.tests) or [*range(self.every, self.iterations, self.every), self.iterations]
-
-
-# What decides a result.
-
-
-def key(trial: Trial, circumstances: dict[str, Any]) -> dict[str, Any]:
-    """Everything that decides the result of a trial: its configuration, the optimizer, and the `circumstances`."""
-    return {
-        **asdict(trial),
-        "optimizer": entrant_name(trial.optimizer),
-        "hyperparameters": usual(trial.optimizer).text,
-        **file_of(trial.optimizer),
-        **circumstances,
-    }
-
-
-def file_of(spec: str) -> dict[str, str]:
-    """For a user's own optimizer the SHA-256 of its file (not of what that imports)."""
-    file = spec.rpartition(":")[0]
-    return {"file": digest(Path(file))} if file else {}
-
-
-@functools.lru_cache
-def circumstances(data: str, device: str = "cpu") -> dict[str, Any]:
-    """What decides a result besides the trial: the code, the data, and the libraries and the processor.
-
-    The result of a floating-point sum depends on the order of its terms, which NumPy and its BLAS choose by the
-    processor. So their versions belong to it, the BLAS's choice of kernels, and the processor's vector instructions.
-    """
-    simd: Any = numpy.show_config(mode="dicts")
-    return {
-        "code": _digest_of_sources(),
-        "images": _digest_of_data(data),
-        "numpy": numpy.__version__,
-        "blas": f"{report.blas()} {report.kernels()}",
-        "simd": " ".join(simd.get("SIMD Extensions", {}).get("found", [])),
-        "machine": platform.machine(),
-        **({"gpu": report.gpu()} if device == "cuda" else {}),
-    }
-
-
-def _digest_of_sources() -> str:
-    digest = hashlib.sha256()
-    for root, patterns in SOURCES.items():
-        for pattern in patterns:
-            found = [path for path in sorted(root.glob(pattern)) if _counts(path.relative_to(root))]
-            if not found:
-                raise FileNotFoundError(f"no source file matches {root / pattern}")
-            for path in found:
-                content = path.read_bytes()
-                name = f"{root.name}/{path.relative_to(root).as_posix()}"
-                digest.update(f"{name} {len(content)}\n".encode() + content)
-    return digest.hexdigest()
-
-
-def _counts(path: Path) -> bool:
-    return path.parts[0] not in INSTALLED_THERE
-
-
-def _digest_of_data(data: str) -> str:
-    digest = hashlib.sha256()
-    for part in (True, False):
-        images = network.load(data, part)
-        digest.update(images.data)
-        digest.update(images.targets)
-    return digest.hexdigest()
 
 
 # The training.

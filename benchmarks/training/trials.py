@@ -20,7 +20,8 @@ from ..console import options
 from ..console.progress import bars
 from . import cluster, pool
 from .journal import Journal, Key
-from .trial import Trial, circumstances, file_of, key, run
+from .key import circumstances, file_of, key
+from .trial import Trial, run
 from .user_code import in_a_sentence, is_own, path_of
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from process_tools import stored, wait_until
 
 from benchmarks import UsageError
 from benchmarks.console.report import console
-from benchmarks.training import optimizers, trial, trials
+from benchmarks.training import key, optimizers, trials
 from benchmarks.training.journal import Journal
 from benchmarks.training.trial import Trial
 from benchmarks.training.trials import Runner
@@ -327,49 +327,49 @@ def test_a_result_is_used_again_only_if_all_is_the_same(journal, monkeypatch, ca
         {"optimizer": "adam"},
     ):
         assert done(replace(QUICK, **change))[1] is False
-    circumstances = trial.circumstances("digits")
+    circumstances = key.circumstances("digits")
     assert set(circumstances) == {"code", "images", "numpy", "blas", "simd", "machine"}
     for name in circumstances:
         other = {**circumstances, name: "other"}
-        for module in (trial, trials):
+        for module in (key, trials):
             monkeypatch.setattr(module, "circumstances", lambda data, device="cpu", other=other: other)
         assert done(QUICK)[1] is False
 
 
 def test_the_code_that_decides_is_in_the_key(monkeypatch):
-    before = trial._digest_of_sources()
-    assert before == trial._digest_of_sources()
+    before = key._digest_of_sources()
+    assert before == key._digest_of_sources()
     named = {
         path.relative_to(ROOT).as_posix()
-        for root, patterns in trial.SOURCES.items()
+        for root, patterns in key.SOURCES.items()
         for pattern in patterns
         for path in root.glob(pattern)
     }
     assert {"minigrad/optim/adam.py", "minigrad/random.py", "datasets/idx.py"} < named
     assert {f"benchmarks/training/{name}.py" for name in ("network", "trial", "optimizers", "cell14")} < named
     assert "benchmarks/mnist.py" not in named
-    folder, *_ = trial.SOURCES
-    monkeypatch.setattr(trial, "SOURCES", {**trial.SOURCES, folder: ("*.py",)})
-    assert trial._digest_of_sources() != before
+    folder, *_ = key.SOURCES
+    monkeypatch.setattr(key, "SOURCES", {**key.SOURCES, folder: ("*.py",)})
+    assert key._digest_of_sources() != before
 
 
 def test_a_pattern_of_sources_that_matches_nothing_is_an_error(monkeypatch):
-    *_, folder = trial.SOURCES
-    monkeypatch.setattr(trial, "SOURCES", {**trial.SOURCES, folder: ("training/*.py", "trainings/*.py")})
+    *_, folder = key.SOURCES
+    monkeypatch.setattr(key, "SOURCES", {**key.SOURCES, folder: ("training/*.py", "trainings/*.py")})
     with pytest.raises(FileNotFoundError, match=r"no source file matches .*trainings"):
-        trial._digest_of_sources()
+        key._digest_of_sources()
 
 
 def test_of_an_installed_minigrad_other_packages_in_its_folder_do_not_count(monkeypatch, tmp_path):
     (tmp_path / "minigrad" / "benchmarks").mkdir(parents=True)
     for name in ("tensor", "benchmarks/mnist"):
         (tmp_path / "minigrad" / f"{name}.py").write_text("1")
-    monkeypatch.setattr(trial, "SOURCES", {tmp_path / "minigrad": ("**/*.py",)})
-    before = trial._digest_of_sources()
+    monkeypatch.setattr(key, "SOURCES", {tmp_path / "minigrad": ("**/*.py",)})
+    before = key._digest_of_sources()
     (tmp_path / "minigrad" / "benchmarks" / "mnist.py").write_text("2")
-    assert trial._digest_of_sources() == before
+    assert key._digest_of_sources() == before
     (tmp_path / "minigrad" / "tensor.py").write_text("2")
-    assert trial._digest_of_sources() != before
+    assert key._digest_of_sources() != before
 
 
 RULES = """
@@ -440,7 +440,7 @@ def test_what_failed_is_tried_again(journal, monkeypatch):
 
 
 def test_a_worker_that_differs_from_the_others_is_not_believed():
-    wanted = trial.key(QUICK, {**trial.circumstances("digits"), "numpy": "1.0"})
+    wanted = key.key(QUICK, {**key.circumstances("digits"), "numpy": "1.0"})
     assert "differs from the others: numpy" in trials._work((QUICK, wanted))["failed"]
 
 
