@@ -149,7 +149,7 @@ class Memory:
             memory.changed = now
 
 
-class Home:
+class Slot:
     """The place of a parameter in an optimizer: a view of its vector theta, and beside it the view of its vector g.
 
     It is valid as long as the parameter's array is this very view; gradients are then written straight into `g`.
@@ -178,11 +178,11 @@ class Tensor:
         "_args",
         "_data",
         "_grad",
-        "_home",
         "_memory",
         "_op",
         "_order",
         "_requires_grad",
+        "_slot",
         "_values",
         "_wanted",
     )
@@ -194,7 +194,7 @@ class Tensor:
     _data: Array
     _requires_grad: bool
     _grad: Any  # None, an array that nobody has been shown, or a Tensor
-    _home: Home | None
+    _slot: Slot | None
     _memory: Memory | None  # made when it is first shared or changed
     _op: Any  # the Operation that made it; None for a leaf
     _args: tuple[Any, ...]  # what the operation was called with, tensors as tensors ...
@@ -209,7 +209,7 @@ class Tensor:
         else:
             self._data = backend.plain(data)
         self._grad = None
-        self._home = None
+        self._slot = None
         self._op = None
         self._requires_grad = False
         if requires_grad:
@@ -589,7 +589,7 @@ class Operation:
         result._data = numpy.asarray(y) if isinstance(y, numpy.generic) else y
         result._memory = _memory_of_view(args[0], result._data) if self.view else None
         result._grad = None
-        result._home = None
+        result._slot = None
         if wanted and _mode.recording:
             result._requires_grad = True
             result._op = self
@@ -747,13 +747,13 @@ def _walk(root: Tensor, gradient: Any, retain: bool, create_graph: bool, wanted:
                 into
                 and leaf
                 and x._grad is None
-                and (home := x._home) is not None
-                and home.theta is x._data
+                and (slot := x._slot) is not None
+                and slot.theta is x._data
                 and wanted is None
                 and not create_graph
             ):
-                vjp(g, y, *values, out=home.g)
-                x._grad = home.g
+                vjp(g, y, *values, out=slot.g)
+                x._grad = slot.g
                 continue
             part = vjp(g, y, *values)
             if part.shape != used[i].shape:
@@ -806,14 +806,14 @@ def _deliver(x: Tensor, part: Any, g: Any, wanted: dict[int, Any] | None) -> Non
             held = wanted[id(x)]
             wanted[id(x)] = _own(part, g) if held is None else held + part
         return
-    home = x._home
-    if home is not None and home.theta is x._data and not isinstance(part, Tensor):
+    slot = x._slot
+    if slot is not None and slot.theta is x._data and not isinstance(part, Tensor):
         if x._grad is None:
-            home.g[...] = part
-            x._grad = home.g
+            slot.g[...] = part
+            x._grad = slot.g
             return
-        if x._grad is home.g:
-            home.g += part
+        if x._grad is slot.g:
+            slot.g += part
             return
     if x._grad is None:
         x._grad = _own(part, g)

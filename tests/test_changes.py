@@ -368,7 +368,7 @@ def test_zero_grad_to_zeros_is_zero_for_infinite_parameters(bad: float) -> None:
 
 
 def test_no_interpreter_is_asked_how_many_references_there_are() -> None:
-    for module in (mg.tensor, optim.optimizer, optim.vectors, optim.wrapper):
+    for module in (mg.tensor, optim.optimizer, optim.layout, optim.vectors, optim.wrapper):
         assert "getrefcount" not in inspect.getsource(inspect.getmodule(module))  # type: ignore[arg-type]
 
 

@@ -7,6 +7,7 @@ from minigrad.optim.adam import Adam
 from minigrad.optim.adamax import Adamax
 from minigrad.optim.adamw import AdamW
 from minigrad.optim.amsgrad import AMSGrad
+from minigrad.optim.combined import Combined
 from minigrad.optim.ema import EMA
 from minigrad.optim.lamb import LAMB
 from minigrad.optim.lion import Lion
@@ -23,7 +24,7 @@ from minigrad.optim.running_product import running_product
 from minigrad.optim.sam import SAM
 from minigrad.optim.schedule_free import ScheduleFreeAdamW
 from minigrad.optim.sgd import SGD
-from minigrad.optim.wrapper import Combined, Wrapper
+from minigrad.optim.wrapper import Wrapper
 
 torch_spelling.understand()
 

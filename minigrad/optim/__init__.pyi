@@ -4,10 +4,10 @@ from collections.abc import Iterable
 from typing import Any
 
 from minigrad.optim import lr as lr
+from minigrad.optim.combined import Combined as Combined
+from minigrad.optim.groups import Rate
 from minigrad.optim.optimizer import Optimizer as Optimizer
-from minigrad.optim.optimizer import Rate
 from minigrad.optim.running_product import running_product as running_product
-from minigrad.optim.wrapper import Combined as Combined
 from minigrad.optim.wrapper import Wrapper as Wrapper
 
 __all__: list[str]

@@ -35,8 +35,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from minigrad.optim.groups import Rate
 from minigrad.optim.lookahead import Lookahead
-from minigrad.optim.optimizer import Rate
 from minigrad.optim.radam import RAdam
 
 

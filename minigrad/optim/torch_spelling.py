@@ -10,9 +10,10 @@ import inspect
 from collections.abc import Iterable
 from typing import Any
 
+from minigrad.optim.groups import Rate
 from minigrad.optim.momentum import Momentum
 from minigrad.optim.nesterov import Nesterov
-from minigrad.optim.optimizer import Optimizer, Rate
+from minigrad.optim.optimizer import Optimizer
 from minigrad.optim.sgd import SGD
 
 

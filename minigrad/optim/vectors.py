@@ -10,7 +10,7 @@ import weakref
 
 from minigrad import backend
 from minigrad.backend import Array
-from minigrad.tensor import Home, Memory, ShapeError, Tensor
+from minigrad.tensor import Memory, ShapeError, Slot, Tensor
 
 
 class Vectors:
@@ -20,16 +20,16 @@ class Vectors:
         xp = backend.get_array_module(params[0].data)
         self.theta: Array = xp.concatenate([p.data.reshape(-1) for p in params])
         self.g: Array = xp.zeros_like(self.theta)
-        self.homes: list[Home] = []
+        self.slots: list[Slot] = []
         me = weakref.ref(self)
         start = 0
         for p in params:
             stop = start + p.data.size
-            home = Home(self.theta[start:stop].reshape(p.shape), self.g[start:stop].reshape(p.shape), start, me)
+            slot = Slot(self.theta[start:stop].reshape(p.shape), self.g[start:stop].reshape(p.shape), start, me)
             # The tape may remember the old place, as it was before it was last changed.
             p._memory = Memory(0 if p._memory is None else p._memory.changed)
-            p._data, p._home = home.theta, home
-            self.homes.append(home)
+            p._data, p._slot = slot.theta, slot
+            self.slots.append(slot)
             start = stop
 
     @staticmethod
@@ -39,12 +39,12 @@ class Vectors:
         Raises:
             TypeError: the tensors are of several dtypes, or live on several devices.
         """
-        home = params[0]._home
-        found: Vectors | None = home.vectors() if home is not None else None
+        slot = params[0]._slot
+        found: Vectors | None = slot.vectors() if slot is not None else None
         if (
             found is not None
-            and len(found.homes) == len(params)
-            and all(p._home is h and p._data is h.theta for p, h in zip(params, found.homes, strict=True))
+            and len(found.slots) == len(params)
+            and all(p._slot is h and p._data is h.theta for p, h in zip(params, found.slots, strict=True))
         ):
             return found
         kinds = {(str(p.dtype), str(p.device)) for p in params}
@@ -54,12 +54,12 @@ class Vectors:
         return Vectors(params)
 
 
-def take_in(p: Tensor, home: Home) -> None:
+def copy_gradient(p: Tensor, slot: Slot) -> None:
     """Copy a gradient that lies elsewhere (read by someone, or assigned by hand) to its place in g.
 
     It stays the parameter's gradient: whoever holds it may go on changing it.
     """
     gradient = p._grad.data if isinstance(p._grad, Tensor) else p._grad
-    if gradient.shape != home.g.shape:
-        raise ShapeError(f"a gradient of shape {gradient.shape} does not fit a parameter of shape {home.g.shape}")
-    home.g[...] = backend.to_device(gradient, backend.device_of(home.g))
+    if gradient.shape != slot.g.shape:
+        raise ShapeError(f"a gradient of shape {gradient.shape} does not fit a parameter of shape {slot.g.shape}")
+    slot.g[...] = backend.to_device(gradient, backend.device_of(slot.g))

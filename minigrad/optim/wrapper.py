@@ -1,116 +1,24 @@
-"""An optimizer around another, or around several: what Lookahead and its like share.
+"""An optimizer around another: what Lookahead and its like share.
 
 A wrapper's own formula is a `rule` too. It is called after each step of the optimizer inside, on what that step has
-changed, with theta and the vectors that the wrapper keeps, which start where theta is before its first step.
+changed, with theta and the vectors that the wrapper keeps, which start as a copy of theta before its first step.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
-from itertools import chain
 from typing import Any, ClassVar
 
 from minigrad import backend
 from minigrad.backend import Array
 from minigrad.optim import formula
+from minigrad.optim.checkpoint import check_state_of, count_in, vector_in
 from minigrad.optim.hyperparameters import Range, by_name, checked, describe, signature_of, unknown
-from minigrad.optim.optimizer import (
-    Group,
-    Optimizer,
-    Rate,
-    check_attribute,
-    check_class,
-    check_state_of,
-    count_in,
-    vector_in,
-)
+from minigrad.optim.optimizer import Optimizer, check_class
+from minigrad.optim.outer import Outer, joined
 from minigrad.optim.program import Elementwise, Stretch
 from minigrad.tensor import Tensor
-
-
-class Outer(Optimizer):
-    """What has no parameters of its own: everything that concerns them is done by the optimizers inside."""
-
-    def parts(self) -> list[Optimizer]:
-        """The optimizers inside that have the parameters, each with vectors of its own."""
-        return list(chain.from_iterable(one.parts() for one in self.inside()))
-
-    def inside(self) -> list[Optimizer]:
-        """The optimizers that this one is around."""
-        raise NotImplementedError
-
-    def settle(self) -> None:
-        """See `Optimizer.settle`."""
-        for one in self.inside():
-            one.settle()
-
-    def add_param_group(self, param_group: Group) -> None:
-        """See `Optimizer.add_param_group`; of several optimizers inside, the last gets it."""
-        self.inside()[-1].add_param_group(param_group)
-
-    def zero_grad(self, set_to_none: bool = True) -> None:
-        """Forget the gradients (or set them to 0, with ``set_to_none=False``)."""
-        for one in self.inside():
-            one.zero_grad(set_to_none)
-
-    @property
-    def lr(self) -> float:
-        """The learning rate of the (first) optimizer inside; setting it sets that of all."""
-        return self.inside()[0].lr
-
-    @lr.setter
-    def lr(self, rate: Rate) -> None:
-        """Never called: see `Optimizer.lr`."""
-
-    @property
-    def g(self) -> Array:
-        """The gradients of all parameters: see `Optimizer.g`."""
-        return _joined([part.g for part in self.parts()])
-
-    @property
-    def theta(self) -> Array:
-        """All parameters end to end; of several optimizers inside, a copy."""
-        return _joined([part.theta for part in self.parts()])
-
-    @property
-    def param_groups(self) -> list[Group]:  # type: ignore[override]
-        """The groups of the optimizers inside."""
-        lists = [one.param_groups for one in self.inside()]
-        return lists[0] if len(lists) == 1 else list(chain.from_iterable(lists))
-
-    def hyperparameters(self) -> tuple[str, ...]:
-        """The names of all hyperparameters."""
-        return tuple(dict.fromkeys(chain.from_iterable(one.hyperparameters() for one in self.inside())))
-
-    def eval(self) -> None:
-        """See `Optimizer.eval`."""
-        for one in self.inside():
-            one.eval()
-
-    def __getstate__(self) -> dict[str, Any]:
-        """For pickle and deepcopy."""
-        return dict(self.__dict__)
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state)
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        """Setting a hyperparameter sets it in every optimizer inside that has it: see `Optimizer.__setattr__`."""
-        if not self.__dict__.get("_ready") or name in self.__dict__:
-            object.__setattr__(self, name, value)
-            return
-        having = [one for one in self.inside() if name in one.hyperparameters()]
-        if name == "param_groups" and len(self.inside()) == 1:
-            having = self.inside()
-        for one in having:
-            setattr(one, name, value)
-        if not having:
-            check_attribute(self, name, self.hyperparameters())
-            object.__setattr__(self, name, value)
-
-    def __dir__(self) -> Iterable[str]:
-        return [*object.__dir__(self), *self.state, *self.hyperparameters()]
 
 
 class Wrapper(Outer):
@@ -171,7 +79,7 @@ class Wrapper(Outer):
         self.t = 0
         self.base_optimizer = base_optimizer
         self.needs_closure = type(self).needs_closure or base_optimizer.needs_closure
-        self._aliases = [{vector: part.follow(vector) for vector in self.state} for part in self.parts()]
+        self._aliases = [{vector: part.add_vector(vector) for vector in self.state} for part in self.parts()]
         self._ready = True
 
     def inside(self) -> list[Optimizer]:
@@ -218,16 +126,16 @@ class Wrapper(Outer):
 
     def _kept_by_part(self) -> Iterator[tuple[Optimizer, dict[str, Array]]]:
         for part, aliases in zip(self.parts(), self._aliases, strict=True):
-            yield part, {name: part.followed(alias) for name, alias in aliases.items()}
+            yield part, {name: part.added_vector(alias) for name, alias in aliases.items()}
 
     def _kept_vectors(self) -> dict[str, Array]:
         """What the wrapper keeps: for several optimizers inside, copies, end to end."""
         by_part = [kept for _, kept in self._kept_by_part()]
-        return {name: _joined([kept[name] for kept in by_part]) for name in self.state}
+        return {name: joined([kept[name] for kept in by_part]) for name in self.state}
 
     def _start(self) -> None:
         """Let the vectors start where theta is, for parameters that have not been stepped yet."""
-        self.settle()
+        self.refresh()
         for part, kept in self._kept_by_part():
             for start, stop in part.unstepped():
                 for vector in kept.values():
@@ -304,90 +212,3 @@ class Wrapper(Outer):
                 if saved is not None:  # None was saved before the first step, by earlier versions
                     vector[:] = backend.to_device(saved[first : first + vector.size], backend.device_of(vector))
             first += part.theta.size
-
-
-class Combined(Outer):
-    """Several optimizers, each for a part of the model, as one: its step is a step of each.
-
-    ``Combined(Muon(matrices), AdamW(rest))``. Hyperparameters are set in all that have them.
-
-    Args:
-        optimizers: at least one; no parameter may be in two of them.
-
-    Raises:
-        TypeError: one of them is not an optimizer.
-        ValueError: there are none, or a parameter is in two.
-    """
-
-    def __init__(self, *optimizers: Optimizer) -> None:
-        if not optimizers:
-            raise ValueError("Combined was given no optimizers")
-        for i, one in enumerate(optimizers):
-            if not isinstance(one, Optimizer):
-                raise TypeError(f"Combined: argument {i} must be an optimizer, not {type(one).__name__}")
-        seen: dict[int, int] = {}
-        for i, one in enumerate(optimizers):
-            for p in (p for group in one.param_groups for p in group["params"]):
-                if seen.setdefault(id(p), i) != i:
-                    raise ValueError(f"Combined: a parameter of shape {p.shape} is in optimizers {seen[id(p)]} and {i}")
-        self.optimizers = list(optimizers)
-        self.needs_closure = any(one.needs_closure for one in optimizers)
-        self.t = 0
-        self._ready = True
-
-    def inside(self) -> list[Optimizer]:
-        """The optimizers."""
-        return self.optimizers
-
-    def step(self, closure: Callable[[], Any] | None = None) -> Any:
-        """A step of each; the closure is called once, unless one of them needs it itself."""
-        hungry = [one for one in self.optimizers if one.needs_closure]
-        if len(hungry) > 1:
-            raise RuntimeError(
-                "Combined: several of the optimizers need a closure, each of its own: step them one by one"
-            )
-        loss = hungry[0].step(closure) if hungry else self.evaluate(closure)
-        for one in self.optimizers:
-            if one not in hungry:
-                one.step()
-        self.t += 1
-        return loss
-
-    @property
-    def state_vectors(self) -> dict[str, Array]:  # type: ignore[override]
-        """What they keep: each vector under its name and the number of its optimizer."""
-        return {
-            f"{name}{i}": vector for i, one in enumerate(self.optimizers) for name, vector in one.state_vectors.items()
-        }
-
-    def __getattr__(self, name: str) -> Any:
-        """A hyperparameter of the first optimizer that has it."""
-        for one in self.__dict__.get("optimizers", ()):
-            if name in one.hyperparameters():
-                return getattr(one, name)
-        raise AttributeError(f"{type(self).__name__} has no attribute or hyperparameter {name!r}")
-
-    def __repr__(self) -> str:
-        return f"Combined({', '.join(map(repr, self.optimizers))})"
-
-    def state_dict(self) -> dict[str, Any]:
-        """The states of all."""
-        return {"rule": "Combined", "t": self.t, "optimizers": [one.state_dict() for one in self.optimizers]}
-
-    def _read(self, state_dict: Mapping[str, Any]) -> Any:
-        check_state_of("Combined", state_dict, ("t", "optimizers"))
-        saved = state_dict["optimizers"]
-        if not isinstance(saved, (list, tuple)) or len(saved) != len(self.optimizers):
-            count = len(saved) if isinstance(saved, (list, tuple)) else "no list of"
-            raise ValueError(f"Combined: this state is of {count} optimizers, not of {len(self.optimizers)}")
-        inside = [one._read(state) for one, state in zip(self.optimizers, saved, strict=True)]
-        return count_in(state_dict["t"], "Combined: t"), inside
-
-    def _load(self, read: Any) -> None:
-        self.t, inside = read
-        for one, state in zip(self.optimizers, inside, strict=True):
-            one._load(state)
-
-
-def _joined(vectors: list[Array]) -> Array:
-    return vectors[0] if len(vectors) == 1 else backend.get_array_module(vectors[0]).concatenate(vectors)
