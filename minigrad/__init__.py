@@ -5,6 +5,7 @@ A tape autograd engine on NumPy (or CuPy), layers, losses and hand-written optim
 
 from minigrad import backend, cuda, nn, optim, random, utils
 from minigrad.backend import device
+from minigrad.backward import grad
 from minigrad.creation import arange, full, ones, rand, randn, randperm, tensor, zeros
 from minigrad.gradcheck import GradcheckError, gradcheck
 from minigrad.ops import (
@@ -33,19 +34,9 @@ from minigrad.ops import (
     where,
 )
 from minigrad.random import manual_seed
+from minigrad.recording import enable_grad, is_grad_enabled, no_grad
 from minigrad.serialization import CheckpointError, load, save
-from minigrad.tensor import (
-    ShapeError,
-    Tensor,
-    bool_,
-    enable_grad,
-    float32,
-    float64,
-    grad,
-    int64,
-    is_grad_enabled,
-    no_grad,
-)
+from minigrad.tensor import ShapeError, Tensor, bool_, float32, float64, int64
 
 bool = bool_
 __version__ = "0.1.0"

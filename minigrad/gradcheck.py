@@ -8,7 +8,8 @@ from typing import Any
 import numpy
 
 from minigrad import backend
-from minigrad.tensor import Tensor, grad
+from minigrad.backward import grad
+from minigrad.tensor import Tensor
 
 
 class GradcheckError(AssertionError):

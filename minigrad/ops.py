@@ -19,19 +19,9 @@ import numpy
 
 from minigrad import backend
 from minigrad.backend import Array, get_array_module
-from minigrad.tensor import (
-    Operation,
-    ShapeError,
-    Tensor,
-    bool_,
-    float16,
-    float32,
-    float64,
-    int64,
-    is_grad_enabled,
-    operation,
-    writes,
-)
+from minigrad.operation import Operation, operation, writes
+from minigrad.recording import is_grad_enabled
+from minigrad.tensor import ShapeError, Tensor, bool_, float16, float32, float64, int64
 
 # What operations are given.
 

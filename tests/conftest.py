@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, settings
 
 import minigrad
 from minigrad import backend
-from minigrad.tensor import _mode
+from minigrad.recording import mode
 
 # The same examples at every run and nothing kept between runs: a failure is a failure everywhere.
 settings.register_profile(
@@ -31,7 +31,7 @@ def nothing_left_behind() -> Iterator[None]:
     """Start every test from one seed, and see that it leaves recording switched on."""
     minigrad.manual_seed(0)
     yield
-    recording, _mode.recording = _mode.recording, True  # the next test shall not pay for it
+    recording, mode.recording = mode.recording, True  # the next test shall not pay for it
     assert recording, "the test left recording switched off"
 
 

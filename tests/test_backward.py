@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 import minigrad
 from minigrad import Tensor, float64, no_grad, ops
-from minigrad.tensor import operation
+from minigrad.operation import operation
 
 
 def leaf(data: Any) -> Tensor:

@@ -15,7 +15,7 @@ from operations import FUNCTIONAL, METHODS, MODULES, OPERATIONS, VALUES, Case
 import minigrad
 from minigrad import Tensor, nn, ops
 from minigrad.nn import functional
-from minigrad.tensor import Operation
+from minigrad.operation import Operation
 
 
 def test_every_public_operation_is_in_a_table() -> None:

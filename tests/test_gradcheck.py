@@ -14,7 +14,7 @@ from operations import OPERATIONS
 
 import minigrad
 from minigrad import GradcheckError, Tensor, gradcheck, ops
-from minigrad.tensor import operation
+from minigrad.operation import operation
 
 
 def points(*shapes: tuple[int, ...]) -> list[Tensor]:

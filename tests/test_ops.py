@@ -18,7 +18,7 @@ from operations import FUNCTIONAL, METHODS, MODULES, OPERATIONS, VALUES
 import minigrad
 from minigrad import ShapeError, Tensor, backend, float32, float64, int64, ops
 from minigrad.nn import functional
-from minigrad.tensor import operation
+from minigrad.operation import operation
 
 ALL = {
     **OPERATIONS,

@@ -16,7 +16,8 @@ from minigrad.backend import Array
 from minigrad.optim.groups import Group, Grouped
 from minigrad.optim.program import Elementwise, Stretch
 from minigrad.optim.vectors import Vectors, copy_gradient
-from minigrad.tensor import Memory, ShapeError, Slot, Tensor
+from minigrad.recording import Memory, Slot
+from minigrad.tensor import ShapeError, Tensor
 
 
 class KeptPart(NamedTuple):

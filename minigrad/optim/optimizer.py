@@ -31,7 +31,7 @@ from minigrad.optim.hyperparameters import (
     with_common,
 )
 from minigrad.optim.vectors import copy_gradient
-from minigrad.tensor import Memory, enable_grad
+from minigrad.recording import Memory, enable_grad
 
 SCOPES = ("element", "parameter", "all")
 

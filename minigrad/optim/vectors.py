@@ -10,7 +10,8 @@ import weakref
 
 from minigrad import backend
 from minigrad.backend import Array
-from minigrad.tensor import Memory, ShapeError, Slot, Tensor
+from minigrad.recording import Memory, Slot
+from minigrad.tensor import ShapeError, Tensor
 
 
 class Vectors:
