@@ -20,6 +20,9 @@ from hypothesis.extra import numpy as hnp
 import minigrad
 from minigrad import Tensor, backend, nn, ops
 from minigrad.nn import functional
+from minigrad.ops import arguments
+from minigrad.ops import losses as loss_ops
+from minigrad.ops import shapes as shape_ops
 
 Function = Callable[..., Any]
 Maker = Callable[[np.random.Generator, tuple[int, ...]], np.ndarray]
@@ -215,7 +218,7 @@ def scattered(draw: st.DrawFn) -> Case:
         np.add.at(result, index, x)
         return result
 
-    return Case(lambda x: ops._scatter(x, shape, index), (array,), value)
+    return Case(lambda x: shape_ops._scatter(x, shape, index), (array,), value)
 
 
 @st.composite
@@ -318,7 +321,7 @@ def losses(log_p: np.ndarray, labels: np.ndarray) -> np.ndarray:
 
 def logarithm(x: Any) -> np.ndarray:
     """log_softmax of a tensor's array, or of an array."""
-    return ops._log_softmax(ops._array(x), 1)
+    return loss_ops._log_softmax(arguments.array_of(x), 1)
 
 
 @st.composite
@@ -327,7 +330,7 @@ def subtracted(draw: st.DrawFn) -> Case:
     labels = rng.integers(0, classes, n)
     one_hot = np.eye(classes)[labels]
     arrays = normal(rng, (n, classes)), normal(rng, ())
-    return Case(lambda a, b: ops._less_at(a, b, labels), arrays, lambda a, b: a - b * one_hot)
+    return Case(lambda a, b: loss_ops._less_at(a, b, labels), arrays, lambda a, b: a - b * one_hot)
 
 
 REDUCED: dict[str, Function] = {"mean": np.mean, "sum": np.sum, "none": lambda x: x}
@@ -384,7 +387,7 @@ def put(draw: st.DrawFn) -> Case:
     labels = rng.integers(0, classes, n)
     one_hot = np.eye(classes)[labels]
     return Case(
-        lambda x: ops._put_in_rows(x, (n, classes), labels), (normal(rng, (n,)),), lambda x: one_hot * x[:, None]
+        lambda x: loss_ops._put_in_rows(x, (n, classes), labels), (normal(rng, (n,)),), lambda x: one_hot * x[:, None]
     )
 
 
@@ -421,8 +424,8 @@ OPERATIONS: dict[str, Cases] = {
     "scatter": scattered(),
     "cat": joined(),
     "stack": stacked(),
-    "astype": unary(lambda x: ops._astype(x, np.float64), np.array),
-    "to_device": unary(lambda x: ops._to_device(x, backend.CPU), np.array),
+    "astype": unary(lambda x: shape_ops._astype(x, np.float64), np.array),
+    "to_device": unary(lambda x: shape_ops._to_device(x, backend.CPU), np.array),
     "sum": summed(),
     "mean": averaged(),
     "max": largest(),
@@ -436,7 +439,7 @@ OPERATIONS: dict[str, Cases] = {
         least=1,
     ),
     "softmax_known": classified(
-        lambda x, labels: ops._softmax_known(x, logarithm(x)), lambda x, labels: softmax(x, 1), least=1
+        lambda x, labels: loss_ops._softmax_known(x, logarithm(x)), lambda x, labels: softmax(x, 1), least=1
     ),
     "less_at": subtracted(),
     "put_in_rows": put(),

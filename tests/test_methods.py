@@ -24,7 +24,9 @@ def operations() -> dict[str, object]:
     return {
         name: value
         for name, value in INSTALLED.items()
-        if isinstance(value, Operation) or getattr(value, "__module__", "") == "minigrad.ops" or name == "T"
+        if isinstance(value, Operation)
+        or str(getattr(value, "__module__", "")).startswith("minigrad.ops.")
+        or name == "T"
     }
 
 

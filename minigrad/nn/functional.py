@@ -8,6 +8,8 @@ import numpy
 
 from minigrad import backend, ops, random
 from minigrad.ops import linear, log_softmax, relu, sigmoid, softmax, tanh
+from minigrad.ops.arguments import as_floating, is_half
+from minigrad.ops.losses import _log_softmax, _log_softmax_of
 from minigrad.tensor import ShapeError, Tensor, float16, float32
 
 __all__ = ["cross_entropy", "dropout", "linear", "log_softmax", "mse_loss", "relu", "sigmoid", "softmax", "tanh"]
@@ -50,9 +52,9 @@ def cross_entropy(input: Tensor, target: Any, reduction: str = "mean") -> Tensor
     if reduction == "mean":
         if not len(labels):
             raise ShapeError("cross_entropy: no rows to take the mean of")
-        log_p = ops._log_softmax_of(a, 1)
+        log_p = _log_softmax_of(a, 1)
         return ops.mean_cross_entropy(input, labels, log_p if xp is numpy else log_p * _one_or_nan(labels, input))
-    log_p = ops._log_softmax(input, 1)
+    log_p = _log_softmax(input, 1)
     losses = ops.nll(log_p if xp is numpy else log_p * _one_or_nan(labels, input), labels)
     return _reduced("cross_entropy", losses, reduction)
 
@@ -60,7 +62,7 @@ def cross_entropy(input: Tensor, target: Any, reduction: str = "mean") -> Tensor
 def _input(name: str, given: Any) -> Tensor:
     """What a loss is taken of: a tensor of floating-point numbers."""
     input = given if isinstance(given, Tensor) else Tensor(backend.plain(given, what=f"{name}: the input"))
-    return ops._real_tensor(name, input)
+    return as_floating(name, input)
 
 
 def _labels(target: Any) -> Any:
@@ -118,7 +120,7 @@ def mse_loss(input: Tensor, target: Any, reduction: str = "mean") -> Tensor:
     input, target = _pair(input, target)
     if target.shape != input.shape:
         raise ShapeError(f"mse_loss: shapes {input.shape} and {target.shape} must be equal")
-    if ops._is_half(input) and ops._is_half(target):
+    if is_half(input) and is_half(target):
         return mse_loss(input.to(float32), target.to(float32), reduction).to(input.dtype)
     difference = input - target
     return _reduced("mse_loss", difference * difference, reduction)
@@ -133,7 +135,7 @@ def _pair(input: Any, target: Any) -> tuple[Tensor, Tensor]:
         array = backend.plain(target, input.dtype if numbers else None, "mse_loss: the target")
         target = Tensor(backend.to_device(array, input.device) if numbers else array)
     if input.dtype.kind != "f":
-        return input.to(ops._real_tensor("mse_loss", target).dtype), target
+        return input.to(as_floating("mse_loss", target).dtype), target
     return input, target if target.dtype.kind == "f" else target.to(input.dtype)
 
 

@@ -1,0 +1,74 @@
+"""Every differentiable operation, with its backward beside it.
+
+Above each function stand, one for each input, the vector-Jacobian products: given the gradient `g` of the
+result `y`, the gradient of that input. They use operators and other operations only, so they work on arrays
+(ordinary training) and on tensors (gradients of gradients) alike. What an input's broadcasting adds, the tape
+sums away again.
+
+`elementwise`, `shapes`, `reductions`, `products` and `losses` have the operations; `methods` makes them methods and
+operators of `Tensor`.
+"""
+
+from minigrad.ops import methods as _methods  # noqa: F401 (it completes Tensor)
+from minigrad.ops.elementwise import (
+    abs,
+    add,
+    cos,
+    div,
+    exp,
+    log,
+    maximum,
+    mul,
+    neg,
+    pow,
+    relu,
+    sigmoid,
+    sign,
+    sin,
+    sqrt,
+    sub,
+    tanh,
+    where,
+)
+from minigrad.ops.losses import log_softmax, mean_cross_entropy, nll, softmax
+from minigrad.ops.products import linear, matmul
+from minigrad.ops.reductions import argmax, max, mean, sum
+from minigrad.ops.shapes import broadcast_to, cat, flatten, getitem, reshape, stack, transpose
+
+__all__ = [
+    "abs",
+    "add",
+    "argmax",
+    "broadcast_to",
+    "cat",
+    "cos",
+    "div",
+    "exp",
+    "flatten",
+    "getitem",
+    "linear",
+    "log",
+    "log_softmax",
+    "matmul",
+    "max",
+    "maximum",
+    "mean",
+    "mean_cross_entropy",
+    "mul",
+    "neg",
+    "nll",
+    "pow",
+    "relu",
+    "reshape",
+    "sigmoid",
+    "sign",
+    "sin",
+    "softmax",
+    "sqrt",
+    "stack",
+    "sub",
+    "sum",
+    "tanh",
+    "transpose",
+    "where",
+]
