@@ -17,9 +17,9 @@ a cluster:
   makes a step of Adam take 1.9 ms instead of 0.7. So set both thresholds where the workers start, before they start,
   and give each worker one thread; then run this command with --dask:
 
-    dask scheduler --port 8786
+    PYTHONPATH=. dask scheduler --port 8786                             # in the checkout, as all of these
     MALLOC_MMAP_THRESHOLD_=33554432 MALLOC_TRIM_THRESHOLD_=67108864 PYTHONPATH=. \\
-        dask worker tcp://SCHEDULER:8786 --nworkers 2 --nthreads 1      # on every machine, in the checkout
+        dask worker tcp://SCHEDULER:8786 --nworkers 2 --nthreads 1      # on every machine
     COMMAND --dask tcp://SCHEDULER:8786
 """
 """How to start the workers, for the --help of the commands that have --dask."""

@@ -183,8 +183,11 @@ class Runner:
             return here
         try:
             there: dict[str, Any] = self._client.submit(circumstances, trial.data).result()
-        except ImportError as error:
-            raise UsageError(f"the cluster's workers miss something ({error}): start them as --help says") from None
+        except (ImportError, RuntimeError) as error:  # a RuntimeError where the scheduler, too, has to import it
+            missing = error if isinstance(error, ImportError) else error.__cause__
+            if not isinstance(missing, ImportError):
+                raise
+            raise UsageError(f"the cluster lacks something ({missing}): start it as --help says") from None
         for name in ("code", "images"):
             if there[name] != here[name]:
                 raise UsageError(f"the cluster's workers have other {name} than this checkout: start them anew from it")
