@@ -30,35 +30,36 @@ def bars(
     from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
     ends = numpy.asarray(totals, float)
+    items: list[TaskID] = []  # the bars of the items; after them comes the bar for all
+    running: set[int] = set()
 
     class Bars(Progress):
         """Bars that follow `counts`."""
 
-        running: dict[int, TaskID]
-        whole: TaskID
-
         def get_renderables(self) -> Iterator[Any]:
-            """Called several times a second by rich."""
-            done = numpy.minimum(counts, ends)
-            now = numpy.flatnonzero((done > 0) & (done < ends)).tolist()
-            for item in self.running.keys() - set(now):
-                self.remove_task(self.running.pop(item))
-            for item in now:
-                if item not in self.running:
-                    self.running[item] = self.add_task(labels[item], total=ends[item], of="")
-                self.update(self.running[item], completed=done[item])
-            if len(labels) > 1:
-                self.update(self.whole, completed=done.sum(), of=f"{(done == ends).sum()} of {len(labels)}")
+            """Called several times a second by rich. Nothing here may call rich's `refresh`, which calls this."""
+            if len(items) == len(labels) + 1:
+                done = numpy.minimum(counts, ends)
+                now = set(numpy.flatnonzero((done > 0) & (done < ends)).tolist())
+                for item in running - now:
+                    self.update(items[item], visible=False)
+                for item in now:
+                    self.update(items[item], completed=done[item], visible=True)
+                self.update(items[-1], completed=done.sum(), of=f"{(done == ends).sum()} of {len(labels)}")
+                running.clear()
+                running.update(now)
             yield from super().get_renderables()
 
-    columns = (
+    shown = Bars(
         TextColumn("{task.description}"),
         BarColumn(),
         TextColumn("{task.percentage:3.0f} %"),
         TimeRemainingColumn(),
         TextColumn("{task.fields[of]}"),
+        console=out,
+        transient=True,
+        speed_estimate_period=600,
     )
-    shown = Bars(*columns, console=out, transient=True, speed_estimate_period=600)
-    shown.running = {}
-    shown.whole = shown.add_task(title, total=ends.sum(), visible=len(labels) > 1, of="")
+    items += [shown.add_task(label, total=end, visible=False, of="") for label, end in zip(labels, ends, strict=True)]
+    items.append(shown.add_task(title, total=ends.sum(), visible=len(labels) > 1, of=""))
     return shown

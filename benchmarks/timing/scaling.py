@@ -12,8 +12,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..console import report, style
-from .libraries import CHAINS, LINKS, ON_TENSORS, PEERS, Rule
-from .workers import Outcome, Sample, Task, WorkerError, Workplace
+from .libraries import PEERS
+from .library import CHAINS, LINKS, ON_TENSORS
+from .rounds import Measured, Measurement, Sample
+from .workers import WorkerError, Workplace
+from .workload import Rule
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -72,7 +75,7 @@ def _here(peers: Sequence[str], *wanted: str) -> list[str]:
     return [name for name in wanted if name in peers]
 
 
-def _figures(outcome: Outcome) -> Record:
+def _figures(outcome: Measured) -> Record:
     """What all records begin with."""
     task, timing = outcome.task, outcome.timing
     figures = {"microseconds": None, "low": None, "high": None} | (
@@ -101,17 +104,17 @@ def update(place: Workplace, peers: Sequence[str], threads: Sequence[int], quick
     return records
 
 
-def update_tasks(peers: Sequence[str], rule: Rule, threads: int, size: int) -> list[Task]:
+def update_tasks(peers: Sequence[str], rule: Rule, threads: int, size: int) -> list[Measurement]:
     """A copy, minigrad's update, PyTorch's and PyTorch's fused."""
     arguments = {"rule": asdict(rule), "size": size}
     return [
-        Task(peer, threads, "update", way, arguments)
+        Measurement(peer, threads, "update", way, arguments)
         for peer in _here(peers, "floor", "minigrad", "minigrad-numpy", "torch")
         for way in (("", "fused") if peer == "torch" else ("",))
     ]
 
 
-def update_record(outcome: Outcome) -> Record:
+def update_record(outcome: Measured) -> Record:
     """Microseconds, and from them GB/s: 1e9 bytes of `TRAFFIC` in a second."""
     size, rule = outcome.task.arguments["size"], outcome.task.arguments["rule"]["name"]
     traffic = 8 if outcome.task.peer == "floor" else TRAFFIC[rule]
@@ -166,7 +169,7 @@ def shape(place: Workplace, peers: Sequence[str], threads: Sequence[int], quick:
     return records
 
 
-def shape_tasks(peers: Sequence[str], threads: int, quick: bool) -> list[Task]:
+def shape_tasks(peers: Sequence[str], threads: int, quick: bool) -> list[Measurement]:
     """The notebook's network with one thing changed at a time."""
     skip = 2 if quick else 1
     shapes = [
@@ -175,13 +178,13 @@ def shape_tasks(peers: Sequence[str], threads: int, quick: bool) -> list[Task]:
         *(((100,), batch) for batch in BATCHES[::skip] if not quick or batch <= 10_000),
     ]
     return [
-        Task(peer, threads, "training", "", {"rule": asdict(SGD), "hidden": hidden, "batch": batch})
+        Measurement(peer, threads, "training", "", {"rule": asdict(SGD), "hidden": hidden, "batch": batch})
         for peer in _here(peers, "floor", "minigrad", "torch")
         for hidden, batch in dict.fromkeys(shapes)  # the notebook's own is in all three
     ]
 
 
-def shape_record(outcome: Outcome) -> Record:
+def shape_record(outcome: Measured) -> Record:
     """With its width, depth and batch size, and the microseconds per example."""
     hidden, batch = outcome.task.arguments["hidden"], outcome.task.arguments["batch"]
     made = _figures(outcome)
@@ -241,10 +244,10 @@ def operations(
     return records
 
 
-def operation_tasks(peers: Sequence[str], threads: int) -> list[Task]:
+def operation_tasks(peers: Sequence[str], threads: int) -> list[Measurement]:
     """NumPy alone, minigrad and PyTorch: each operation recorded, unrecorded, and with the way back."""
     return [
-        Task(peer, threads, "operations", way, {"name": name}, unit=LINKS, first=LINKS)
+        Measurement(peer, threads, "operations", way, {"name": name}, unit=LINKS, first=LINKS)
         for peer in _here(peers, "floor", "minigrad", "torch")
         for way in (("",) if peer == "floor" else CHAINS)
         for name in ON_TENSORS

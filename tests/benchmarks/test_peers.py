@@ -10,8 +10,11 @@ import pytest
 
 import minigrad
 from benchmarks import speed
-from benchmarks.timing import libraries
-from benchmarks.timing.libraries import CHAINS, LINKS, ON_ARRAYS, ON_TENSORS, PEERS, TORCH, Rule, Work
+from benchmarks.timing import library, steps
+from benchmarks.timing.libraries import PEERS
+from benchmarks.timing.library import CHAINS, LINKS, ON_ARRAYS, ON_TENSORS
+from benchmarks.timing.others import TORCH
+from benchmarks.timing.workload import Rule, Workload
 from benchmarks.training import optimizers
 from benchmarks.training.optimizers import ENTRANTS
 
@@ -19,7 +22,7 @@ RULES = {name: speed.rule_of(one) for name, one in ENTRANTS.items()}
 
 
 @pytest.fixture(scope="module")
-def work() -> Work:
+def work() -> Workload:
     random = np.random.default_rng(5)
     layers = [
         (random.normal(0, 0.2, shape).astype(np.float32), random.normal(0, 0.1, shape[0]).astype(np.float32))
@@ -28,10 +31,10 @@ def work() -> Work:
     labels = random.integers(0, 10, 200)
     prototypes = random.integers(0, 256, (10, 6, 6))
     pixels = (prototypes[labels] * 0.8 + random.integers(0, 50, (200, 6, 6))).astype(np.uint8)
-    return Work(pixels, labels, random.permutation(200).reshape(10, 20), layers)
+    return Workload(pixels, labels, random.permutation(200).reshape(10, 20), layers)
 
 
-def losses_of_sgd(work: Work, lr: float, steps: int) -> list[float]:
+def losses_of_sgd(work: Workload, lr: float, steps: int) -> list[float]:
     """SGD on a network with ReLU, written out in float64: what every peer is to do."""
     layers = [(w.astype(float), b.astype(float)) for w, b in work.layers]
     losses = []
@@ -66,7 +69,7 @@ def trained(peer: str) -> list[tuple[str, str]]:
     ]
 
 
-def installed(peer: str) -> libraries.Peer:
+def installed(peer: str) -> library.Library:
     if missing := PEERS[peer].missing():
         pytest.skip(f"{', '.join(missing)} is not installed: {PEERS[peer].install}")
     return PEERS[peer](1)
@@ -90,19 +93,19 @@ def test_every_peer_trains_the_same_as_minigrad(peer, way, rule, work):
         assert theirs(30) < 2.6  # its own mini-batches: it learns; that is all one can say
         return
     ours = PEERS["minigrad"](1).training("", RULES[rule], work)
-    steps = 5 if PEERS[peer].ways[way].by_epoch else 13
-    assert theirs(steps) == pytest.approx(ours(steps), rel=speed.TOLERANCE)
+    count = 5 if PEERS[peer].ways[way].by_epoch else 13
+    assert theirs(count) == pytest.approx(ours(count), rel=steps.TOLERANCE)
 
 
 @pytest.mark.parametrize("rule", ["sgd", "adam"])
 def test_the_comparison_notices_another_learning_rate(rule):
-    full = speed.notebook(0)
-    some = Work(full.pixels[:2000], full.labels[:2000], np.arange(2000).reshape(20, 100), full.layers)
+    full = speed.notebook_workload(0)
+    some = Workload(full.pixels[:2000], full.labels[:2000], np.arange(2000).reshape(20, 100), full.layers)
     losses = []
     for factor in (1, 1.05):
         changed = Rule(rule, rule, {**RULES[rule].settings, "lr": factor * RULES[rule].settings["lr"]})
-        losses.append(PEERS["minigrad"](1).training("", changed, some)(speed.CHECKED))
-    assert abs(losses[1] - losses[0]) > speed.TOLERANCE * losses[0]
+        losses.append(PEERS["minigrad"](1).training("", changed, some)(steps.CHECKED))
+    assert abs(losses[1] - losses[0]) > steps.TOLERANCE * losses[0]
 
 
 @pytest.mark.parametrize("rule", RULES)
@@ -152,7 +155,7 @@ def test_a_missing_library_is_named_with_the_line_that_installs_it(peer, monkeyp
 
 
 def test_the_floor_is_five_products_into_arrays_that_are_there(work, monkeypatch):
-    two = Work(
+    two = Workload(
         work.pixels, work.labels, work.order, [work.layers[0], (np.ones((10, 12), np.float32), work.layers[2][1])]
     )
     run = PEERS["floor"](1).training("", RULES["sgd"], two)
@@ -204,12 +207,12 @@ def test_an_update_is_a_step_of_all_parameters(peer, monkeypatch):
         torch.update("", RULES["adam"], 2500)(3)
         theta = made[0].param_groups[0]["params"][0].detach().numpy()
     # Adam with a constant gradient goes by the rate at every step, against its sign.
-    np.testing.assert_allclose(theta, -3 * 0.001 * np.sign(libraries._gradient(2500)), rtol=1e-3)
+    np.testing.assert_allclose(theta, -3 * 0.001 * np.sign(library.constant_gradient(2500)), rtol=1e-3)
 
 
 def test_the_gradient_has_no_zeros():
-    assert (libraries._gradient(2500) != 0).all()
-    assert len(libraries._gradient(2500)) == 2500
+    assert (library.constant_gradient(2500) != 0).all()
+    assert len(library.constant_gradient(2500)) == 2500
 
 
 # Single operations.
@@ -233,7 +236,7 @@ def test_a_chain_is_recorded_or_not_and_gone_back_through_or_not(way, monkeypatc
 
     monkeypatch.setitem(ON_TENSORS, "probe", probe)
     start = minigrad.tensor([2.0, 3.0], requires_grad=True)
-    libraries._chain(minigrad, start, None, way, "probe")(3 * LINKS)
+    library.chain(minigrad, start, None, way, "probe")(3 * LINKS)
     assert recorded == [way != "unrecorded"] * 3 * LINKS
     assert (start.grad is not None) == (way == "backward")
     if way == "backward":
@@ -252,7 +255,7 @@ def test_every_operation_can_be_chained(peer, name):
 
 def test_work_is_the_same_after_saving_and_loading(work, tmp_path):
     work.save(tmp_path)
-    same = Work.load(tmp_path)
+    same = Workload.load(tmp_path)
     for name in ("pixels", "labels", "order", "images"):
         np.testing.assert_array_equal(getattr(same, name), getattr(work, name))
         assert getattr(same, name).dtype == getattr(work, name).dtype

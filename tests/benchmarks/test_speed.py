@@ -17,35 +17,37 @@ from rich.console import Console
 import minigrad
 from benchmarks import __main__ as command
 from benchmarks import speed
-from benchmarks.timing import scaling
-from benchmarks.timing.libraries import PEERS, Rule, Work
-from benchmarks.timing.workers import Outcome, Sample, Task, Workplace
+from benchmarks.timing import scaling, steps
+from benchmarks.timing.libraries import PEERS
+from benchmarks.timing.rounds import Measured, Measurement, Sample
+from benchmarks.timing.workers import Workplace
+from benchmarks.timing.workload import Rule, Workload
 from benchmarks.training.optimizers import ENTRANTS
 
 RULES = {name: speed.rule_of(one) for name, one in ENTRANTS.items()}
 
 
-def small_work() -> Work:
+def small_work() -> Workload:
     random = np.random.default_rng(5)
     sizes = ((12, 36), (10, 12))
     layers = [(random.normal(0, 0.1, size).astype(np.float32), np.zeros(size[0], np.float32)) for size in sizes]
     pixels = random.integers(0, 256, (120, 6, 6)).astype(np.uint8)
-    return Work(pixels, random.integers(0, 10, 120), random.permutation(120).reshape(6, 20), layers)
+    return Workload(pixels, random.integers(0, 10, 120), random.permutation(120).reshape(6, 20), layers)
 
 
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """In the place of MNIST and of the larger shapes."""
-    monkeypatch.setattr(speed, "notebook", lambda seed: small_work())
+    monkeypatch.setattr(speed, "notebook_workload", lambda seed: small_work())
     monkeypatch.setattr(scaling, "WIDTHS", (10, 32, 100))
     monkeypatch.setattr(scaling, "DEPTHS", (1, 2, 5))
     monkeypatch.setattr(scaling, "BATCHES", (1, 10, 100))
 
 
-def outcome(peer: str, way: str, rule: str, us: float, loss: float = 1.0, threads: int = 1, **more: Any) -> Outcome:
+def outcome(peer: str, way: str, rule: str, us: float, loss: float = 1.0, threads: int = 1, **more: Any) -> Measured:
     """An outcome of one round that took `us` microseconds a step."""
-    task = Task(peer, threads, "training", way, {"rule": asdict(RULES[rule])})
-    return Outcome(task, [Sample(100, us * 1e-4, us * 1e-4, 300)], loss, **more)
+    task = Measurement(peer, threads, "training", way, {"rule": asdict(RULES[rule])})
+    return Measured(task, [Sample(100, us * 1e-4, us * 1e-4, 300)], loss, **more)
 
 
 def found(records: list[dict[str, Any]], peer: str, way: str = "", rule: str | None = "sgd", threads: int = 1) -> Any:
@@ -64,7 +66,7 @@ def printed(function: Any, *arguments: Any) -> str:
 
 
 def test_every_entrant_takes_part_in_every_way_that_has_it():
-    tasks = speed.step_tasks(list(PEERS), list(RULES.values()), [1, 2], 600)
+    tasks = steps.step_tasks(list(PEERS), list(RULES.values()), [1, 2], 600)
     timed = {(t.threads, t.peer, t.way, t.arguments["rule"]["name"]) for t in tasks}
     assert len(timed) == len(tasks)
     for threads in (1, 2):
@@ -75,23 +77,23 @@ def test_every_entrant_takes_part_in_every_way_that_has_it():
                 for rule in way.rules or ():
                     assert (threads, peer, name, rule) in timed
     assert sum(t.peer == "floor" for t in tasks) == 2  # once for each number of threads
-    assert all(t.first == speed.CHECKED for t in tasks)
+    assert all(t.first == steps.CHECKED for t in tasks)
 
 
 def test_whole_epochs_are_timed_as_such_and_rarely():
-    tasks = speed.step_tasks(list(PEERS), [RULES["sgd"]], [1], 600)
+    tasks = steps.step_tasks(list(PEERS), [RULES["sgd"]], [1], 600)
     whole = {(t.peer, t.way) for t in tasks if t.unit == 600 and t.rare}
     assert whole == {("jax", "epoch"), ("minigrad", "loader"), ("torch", "loader")}
     assert all(t.unit == 1 and not t.rare for t in tasks if (t.peer, t.way) not in whole)
 
 
 def test_the_notebooks_work_is_the_notebooks():
-    work = speed.notebook(0)
+    work = speed.notebook_workload(0)
     assert work.pixels.shape == (60000, 28, 28)
     assert [w.shape for w, _ in work.layers] == [(100, 784), (10, 100)]
     assert work.order.shape == (600, 100)
     assert len(np.unique(work.order)) == 60000
-    assert not np.array_equal(speed.notebook(1).order, work.order)
+    assert not np.array_equal(speed.notebook_workload(1).order, work.order)
     # The first mini-batch and the weights are those with which the notebook's run starts.
     minigrad.manual_seed(0)
     model = minigrad.nn.Sequential(minigrad.nn.Linear(784, 100), minigrad.nn.ReLU(), minigrad.nn.Linear(100, 10))
@@ -110,7 +112,7 @@ class Labels(minigrad.utils.data.TensorDataset):
 
 
 def test_ratios_are_of_medians_of_the_same_optimizer_and_threads():
-    records = speed.step_records(
+    records = steps.step_records(
         [
             outcome("floor", "", "sgd", 400),
             outcome("minigrad", "", "sgd", 500),
@@ -136,7 +138,7 @@ def test_ratios_are_of_medians_of_the_same_optimizer_and_threads():
 
 
 def test_loaders_are_compared_with_minigrads_loader():
-    records = speed.step_records(
+    records = steps.step_records(
         [
             outcome("minigrad", "", "sgd", 500),
             outcome("minigrad", "loader", "sgd", 800, loss=9),
@@ -149,8 +151,8 @@ def test_loaders_are_compared_with_minigrads_loader():
 
 
 def test_a_peer_agrees_if_its_loss_is_minigrads():
-    near, far = 1.5 * (1 + 0.9 * speed.TOLERANCE), 1.5 * (1 + 1.1 * speed.TOLERANCE)
-    records = speed.step_records(
+    near, far = 1.5 * (1 + 0.9 * steps.TOLERANCE), 1.5 * (1 + 1.1 * steps.TOLERANCE)
+    records = steps.step_records(
         [
             outcome("floor", "", "sgd", 400, loss=0),
             outcome("minigrad", "", "sgd", 500, loss=1.5),
@@ -174,8 +176,8 @@ def test_a_peer_agrees_if_its_loss_is_minigrads():
 
 
 def test_what_failed_has_no_figures_and_stops_nothing():
-    broken = Outcome(Task("torch", 1, "training", "", {"rule": asdict(RULES["sgd"])}), error="torch: broken")
-    records = speed.step_records([broken, outcome("minigrad", "", "sgd", 500)])
+    broken = Measured(Measurement("torch", 1, "training", "", {"rule": asdict(RULES["sgd"])}), error="torch: broken")
+    records = steps.step_records([broken, outcome("minigrad", "", "sgd", 500)])
     assert found(records, "torch")["median"] is None
     assert found(records, "torch")["to_minigrad"] is None
     assert found(records, "torch")["error"] == "torch: broken"
@@ -194,12 +196,12 @@ def a_step() -> dict[str, Any]:
         outcome("autograd", "", "sgd", 98765),
     ]
     loaders = [outcome("minigrad", "loader", "sgd", 800), outcome("torch", "loader", "sgd", 4000)]
-    records = speed.step_records(outcomes + loaders)
+    records = steps.step_records(outcomes + loaders)
     return {"step": records[:-2], "end_to_end": records[-2:]}
 
 
 def test_the_tables_have_every_optimizer_and_peer():
-    text = printed(speed.print_step, a_step())
+    text = printed(steps.print_step, a_step())
     for rule in ENTRANTS:
         assert f" {rule} " in text
     for label in ("minigrad", "PyTorch", "JAX", "autograd"):
@@ -214,7 +216,7 @@ def test_the_tables_have_every_optimizer_and_peer():
 
 
 def test_who_trains_something_else_is_named_and_left_out_of_the_ratios():
-    text = printed(speed.print_step, a_step())
+    text = printed(steps.print_step, a_step())
     assert "! JAX trains something else with adam: its loss at step 20 is 1.2000" in text
     assert "777  1.94 !" in text
     assert ["adam", "1.82", "!"] in [line.split() for line in text.splitlines()]  # PyTorch, JAX
@@ -222,8 +224,8 @@ def test_who_trains_something_else_is_named_and_left_out_of_the_ratios():
 
 
 def test_agreement_is_told():
-    records = speed.step_records([outcome("minigrad", "", "sgd", 500), outcome("torch", "", "sgd", 900)])
-    text = printed(speed.print_step, {"step": records, "end_to_end": []})
+    records = steps.step_records([outcome("minigrad", "", "sgd", 500), outcome("torch", "", "sgd", 900)])
+    text = printed(steps.print_step, {"step": records, "end_to_end": []})
     assert "All of them train the same: their losses at step 20 are within 0.2% of minigrad's." in text
     assert "busy" not in text
 
@@ -231,18 +233,18 @@ def test_agreement_is_told():
 def test_a_busy_machine_is_told():
     busy = outcome("minigrad", "", "sgd", 500)
     busy.samples = [Sample(10, 0.01, 0.004, 0)] * 3 + [Sample(10, 0.005, 0.005, 0)]
-    text = printed(speed.print_step, {"step": speed.step_records([busy]), "end_to_end": []})
+    text = printed(steps.print_step, {"step": steps.step_records([busy]), "end_to_end": []})
     assert "The machine was busy: something else disturbed 75% of the rounds" in text
 
 
 def test_the_chart_has_a_bar_for_every_figure_and_ends_before_the_slowest(tmp_path):
     records = a_step()["step"]
-    figure = speed.draw_step(records)
+    figure = steps.draw_step(records)
     (axis,) = figure.axes
     drawn = [round(bar.get_width()) for bar in axis.patches]
     expected = [r["median"] for r in records if r["rule"] and r["agrees"] is not False]
     assert sorted(drawn) == sorted(map(round, expected))
-    assert axis.get_xlim()[1] == pytest.approx(speed.CUT * 610)
+    assert axis.get_xlim()[1] == pytest.approx(steps.CUT * 610)
     figures = {text.get_text(): text.get_position()[0] for text in axis.texts}
     assert len(axis.texts) == len(drawn)
     assert figures["500"] == pytest.approx(500 + 0.01 * axis.get_xlim()[1])  # behind its bar
@@ -268,10 +270,10 @@ def test_the_chart_has_a_bar_for_every_figure_and_ends_before_the_slowest(tmp_pa
 
 
 def test_a_panel_for_each_number_of_threads_ends_where_the_first_does():
-    records = speed.step_records([outcome("minigrad", "", "sgd", 500), outcome("minigrad", "", "sgd", 900, threads=2)])
-    one, two = speed.draw_step(records).axes
+    records = steps.step_records([outcome("minigrad", "", "sgd", 500), outcome("minigrad", "", "sgd", 900, threads=2)])
+    one, two = steps.draw_step(records).axes
     assert [axis.get_title("left") for axis in (one, two)] == ["1 thread", "2 threads"]
-    assert one.get_xlim() == two.get_xlim() == (0, pytest.approx(speed.CUT * 500))
+    assert one.get_xlim() == two.get_xlim() == (0, pytest.approx(steps.CUT * 500))
     assert [round(axis.patches[0].get_width()) for axis in (one, two)] == [500, 900]
 
 
@@ -283,13 +285,13 @@ def updates(*points, rule="adam", threads=1, peer="minigrad", way=""):
 
 
 def test_the_second_picture_has_a_line_for_each_library():
-    task = Task("minigrad", 1, "training", "", {"rule": asdict(RULES["sgd"]), "hidden": (100,), "batch": 100})
+    task = Measurement("minigrad", 1, "training", "", {"rule": asdict(RULES["sgd"]), "hidden": (100,), "batch": 100})
     shape = []
     for peer, factor in (("minigrad", 2), ("floor", 1)):
         for hidden, batch in (((10,), 100), ((100,), 100), ((100, 100), 100), ((100,), 1000)):
             seconds = factor * 1e-4 * len(hidden) * batch / 100
             its = replace(task, peer=peer, arguments={**task.arguments, "hidden": hidden, "batch": batch})
-            shape.append(scaling.shape_record(Outcome(its, [Sample(1, seconds, seconds, 0)])))
+            shape.append(scaling.shape_record(Measured(its, [Sample(1, seconds, seconds, 0)])))
     results = {
         "update": [
             *updates((1000, 9.0), (100, 3.0), (10, None)),
@@ -396,8 +398,8 @@ def test_the_traffic_of_an_update_follows_from_what_the_rule_keeps():
 
 def test_gigabytes_per_second():
     def at(peer: str, rule: Rule) -> float:
-        task = Task(peer, 1, "update", "", {"rule": asdict(rule), "size": 10**7})
-        return scaling.update_record(Outcome(task, [Sample(1, 0.02, 0.02, 0)]))["gigabytes_per_second"]
+        task = Measurement(peer, 1, "update", "", {"rule": asdict(rule), "size": 10**7})
+        return scaling.update_record(Measured(task, [Sample(1, 0.02, 0.02, 0)]))["gigabytes_per_second"]
 
     assert at("minigrad", scaling.ADAM) == pytest.approx(14)  # 28 bytes, 1e7 times, in 0.02 s
     assert at("minigrad", scaling.SGD) == pytest.approx(6)
@@ -436,7 +438,7 @@ def test_updates_from_ten_million_parameters_on_are_timed_a_quarter_as_often(tmp
 
         def measure(self, tasks, title, rounds=None):
             self.asked += [(task.arguments["size"], rounds) for task in tasks]
-            return [Outcome(task) for task in tasks]
+            return [Measured(task) for task in tasks]
 
     place = Place(tmp_path, 20, 0.01)
     scaling.update(place, ["minigrad"], [1], False, Console(file=io.StringIO(), width=160))
@@ -447,7 +449,7 @@ def test_shapes_change_one_thing_at_a_time():
     tasks = scaling.shape_tasks(["floor", "minigrad"], 1, quick=False)
     shapes = [(t.arguments["hidden"], t.arguments["batch"]) for t in tasks if t.peer == "minigrad"]
     assert len(set(shapes)) == len(shapes)
-    records = [scaling.shape_record(Outcome(t, [Sample(1, 1e-3, 1e-3, 0)])) for t in tasks]
+    records = [scaling.shape_record(Measured(t, [Sample(1, 1e-3, 1e-3, 0)])) for t in tasks]
     for axis, values in (("width", scaling.WIDTHS), ("depth", scaling.DEPTHS), ("batch", scaling.BATCHES)):
         assert [r[axis] for r in scaling.along(records, axis, "minigrad")] == list(values)
     assert (min(scaling.BATCHES), max(scaling.BATCHES)) == (1, 60_000)

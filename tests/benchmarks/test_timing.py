@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmarks.timing import workers
-from benchmarks.timing.libraries import Work
-from benchmarks.timing.workers import Sample, Task, Timing, Worker, WorkerError, Workplace
+from benchmarks.timing import bench, workers
+from benchmarks.timing.rounds import Measurement, Sample, Timing
+from benchmarks.timing.workers import Worker, WorkerError, Workplace
+from benchmarks.timing.workload import Workload
 
 SGD = {"name": "sgd", "spec": "sgd", "settings": {"lr": 0.1}}
 
@@ -26,31 +27,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ]
     pixels = random.integers(0, 256, (60, 4, 4)).astype(np.uint8)
     folder = tmp_path_factory.mktemp("work")
-    Work(pixels, random.integers(0, 10, 60), random.permutation(60).reshape(6, 10), layers).save(folder)
+    Workload(pixels, random.integers(0, 10, 60), random.permutation(60).reshape(6, 10), layers).save(folder)
     return folder
-
-
-# Progress.
-
-
-class Terminal(io.StringIO):
-    def isatty(self) -> bool:
-        return True
-
-
-def test_a_bar_is_drawn_on_a_terminal_alone(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from rich.console import Console
-
-    monkeypatch.setenv("TERM", "xterm-256color")
-    piped, terminal = Console(file=io.StringIO()), Console(file=Terminal(), width=80)
-    for out in (None, piped, terminal):
-        with workers._bar(out, "training steps", 3) as tick:
-            tick()
-    assert piped.file.getvalue() == ""  # type: ignore[attr-defined]
-    assert "training steps" in terminal.file.getvalue()  # type: ignore[attr-defined]
-    assert capsys.readouterr() == ("", "")
 
 
 # What the rounds say.
@@ -93,9 +71,9 @@ def test_how_often_makes_a_round_about_as_long_as_asked(monkeypatch):
         now[0] += 0.001 * n
         return 0.0
 
-    assert workers._how_often(run, 1, 0.024) == 24
-    assert workers._how_often(run, 100, 0.41) == 4  # of a hundred each: 0.1 s
-    assert workers._how_often(run, 100, 0.01) == 1
+    assert bench._how_often(run, 1, 0.024) == 24
+    assert bench._how_often(run, 100, 0.41) == 4  # of a hundred each: 0.1 s
+    assert bench._how_often(run, 100, 0.01) == 1
 
 
 # Whose turn it is.
@@ -134,7 +112,11 @@ def rounds_of(log: list[tuple[str, int, str, Any]]) -> list[tuple[str, int, Any]
 
 
 def test_workers_take_turns_to_and_fro(scripted):
-    tasks = [Task("torch", 1, "training"), Task("minigrad", 2, "training"), Task("minigrad", 1, "training")]
+    tasks = [
+        Measurement("torch", 1, "training"),
+        Measurement("minigrad", 2, "training"),
+        Measurement("minigrad", 1, "training"),
+    ]
     with Workplace(Path("."), 3, 0.01) as place:
         outcomes = place.measure(tasks, "")
     there = [("minigrad", 1, 2), ("torch", 1, 0), ("minigrad", 2, 1)]
@@ -147,7 +129,11 @@ def test_workers_take_turns_to_and_fro(scripted):
 
 
 def test_each_round_begins_with_another_task_of_a_process(scripted):
-    tasks = [Task("minigrad", 1, "training"), Task("torch", 1, "training"), *[Task("minigrad", 1, "update")] * 2]
+    tasks = [
+        Measurement("minigrad", 1, "training"),
+        Measurement("torch", 1, "training"),
+        *[Measurement("minigrad", 1, "update")] * 2,
+    ]
     with Workplace(Path("."), 4, 0.01) as place:
         place.measure(tasks, "")
     keys = [key for *_, key in rounds_of(scripted)]
@@ -156,7 +142,7 @@ def test_each_round_begins_with_another_task_of_a_process(scripted):
 
 def test_everything_is_prepared_before_anything_is_timed_and_forgotten_afterwards(scripted):
     with Workplace(Path("."), 2, 0.01) as place:
-        place.measure([Task("torch", 1, "training"), Task("minigrad", 1, "update")], "")
+        place.measure([Measurement("torch", 1, "training"), Measurement("minigrad", 1, "update")], "")
     questions = [question for *_, question, _ in scripted]
     assert sorted(questions[:2]) == ["prepare", "prepare"]
     to, fro = ["wake", "round", "wake", "round"], ["round", "wake", "round"]  # torch has the last turn and the next
@@ -164,7 +150,7 @@ def test_everything_is_prepared_before_anything_is_timed_and_forgotten_afterward
 
 
 def test_what_is_rare_takes_part_in_every_fifth_round(scripted):
-    tasks = [Task("torch", 1, "training"), Task("jax", 1, "training", unit=600, rare=True)]
+    tasks = [Measurement("torch", 1, "training"), Measurement("jax", 1, "training", unit=600, rare=True)]
     with Workplace(Path("."), 11, 0.01) as place:
         outcomes = place.measure(tasks, "")
     assert [len(outcome.samples) for outcome in outcomes] == [11, 3]
@@ -176,7 +162,7 @@ def test_what_is_rare_takes_part_in_every_fifth_round(scripted):
 def test_what_goes_wrong_in_one_does_not_stop_the_others(question, scripted):
     Scripted.failing["torch", question] = "torch, 1 thread: it is broken"
     with Workplace(Path("."), 2, 0.01) as place:
-        bad, good = place.measure([Task("torch", 1, "training"), Task("minigrad", 1, "training")], "")
+        bad, good = place.measure([Measurement("torch", 1, "training"), Measurement("minigrad", 1, "training")], "")
     assert bad.error == "torch, 1 thread: it is broken"
     assert bad.timing is None
     assert good.error is None
@@ -190,7 +176,7 @@ def test_what_goes_wrong_in_one_does_not_stop_the_others(question, scripted):
 def test_a_worker_that_ends_after_its_rounds_costs_no_figures(scripted):
     Scripted.failing["torch", "forget"] = "torch, 1 thread: the process has ended"
     with Workplace(Path("."), 2, 0.01) as place:
-        outcomes = place.measure([Task("torch", 1, "training"), Task("minigrad", 1, "training")], "")
+        outcomes = place.measure([Measurement("torch", 1, "training"), Measurement("minigrad", 1, "training")], "")
     assert [len(outcome.samples) for outcome in outcomes] == [2, 2]
     assert [outcome.error for outcome in outcomes] == [None, None]
 
@@ -216,19 +202,19 @@ def test_a_worker_prepares_times_and_forgets(folder):
 
 
 def test_a_rare_task_is_done_one_unit_a_round(folder):
-    bench = workers.Bench("floor", 1, folder)
-    bench.prepare(key=0, what="training", unit=6, rare=True, rule=SGD)
-    assert bench.round(key=0, seconds=1.0)[0] == 6
+    asked = bench.Bench("floor", 1, folder)
+    asked.prepare(key=0, what="training", unit=6, rare=True, rule=SGD)
+    assert asked.round(key=0, seconds=1.0)[0] == 6
 
 
 def test_the_training_set_goes_with_the_last_task(folder):
-    bench = workers.Bench("floor", 1, folder)
+    asked = bench.Bench("floor", 1, folder)
     for key in (0, 1):
-        bench.prepare(key=key, what="training", rule=SGD)
-    bench.forget(0)
-    assert bench._work is not None
-    bench.forget(1)
-    assert bench._work is None
+        asked.prepare(key=key, what="training", rule=SGD)
+    asked.forget(0)
+    assert asked._work is not None
+    asked.forget(1)
+    assert asked._work is None
 
 
 def test_a_worker_that_cannot_start_says_why(folder):
@@ -270,7 +256,7 @@ def test_questions_are_answered_line_by_line_and_errors_too():
             raise ValueError("no")
 
     answers = io.StringIO()
-    workers.serve(Fake(), io.StringIO('["double", {"x": 4}]\n["fail", {}]\n["nothing", {}]\n'), answers)
+    bench.serve(Fake(), io.StringIO('["double", {"x": 4}]\n["fail", {}]\n["nothing", {}]\n'), answers)
     double, fail, nothing = map(json.loads, answers.getvalue().splitlines())
     assert double == {"result": 8}
     assert fail == {"error": "ValueError: no"}
