@@ -92,7 +92,7 @@ class Ensemble:
 
     @property
     def agrees_to(self) -> int:
-        """The last iteration up to which the unshifted member has all the notebook's figures; 0 if it has not one."""
+        """The last iteration up to which the unshifted member has all the notebook's figures; 0 if it has none."""
         agreeing = itertools.takewhile(lambda figure: 0 in figure.exact, self.figures)
         return max((figure.iteration for figure in agreeing), default=0)
 
@@ -120,9 +120,7 @@ def grow(here: Runner, chosen: Iterable[Entrant], asked: Namespace) -> list[Ense
     sizes = dict.fromkeys(chosen, asked.members)
     ensembles = _ensembles(here, sizes, base, "replay")
     if asked.widen and asked.widen > asked.members:
-        for ensemble in ensembles:
-            if any(figure.outside for figure in ensemble.figures):
-                sizes[ensemble.entrant] = asked.widen
+        sizes |= {each.entrant: asked.widen for each in ensembles if any(figure.outside for figure in each.figures)}
         ensembles = _ensembles(here, sizes, base, "replay with more members")
     return ensembles
 

@@ -20,9 +20,9 @@ def table_of_figures(ensembles: Sequence[Ensemble]) -> Table:
         "The notebook's figures, and how far they change with the rounding of the initial weights",
         ["run", "iteration", "notebook", "unshifted", "losses", "accuracies", "branches", "within", "nearest"],
         caption="notebook, unshifted: loss of the mini-batch and test accuracy in percent. losses, accuracies: the "
-        "lowest and the highest of the ensemble. branches: how many losses differ in five digits. within: whether the "
-        "notebook's figure lies within the ensemble, the loss to four digits, or what of it does not. nearest: the "
-        "number of the member with the nearest loss; = if it has the notebook's figure.",
+        "lowest and the highest of the ensemble. branches: how many different losses there are, to five digits. "
+        "within: whether the notebook's figure lies within the ensemble, the loss to four digits, or what does not. "
+        "nearest: the number of the member with the nearest loss; = if it has the notebook's figure.",
     )
     for ensemble in ensembles:
         for figure in ensemble.figures:
@@ -100,8 +100,9 @@ def _beside_members(ensembles: Sequence[Ensemble]) -> list[str]:
         return []
     within, exact = expected
     lines = [
-        f"For comparison, a member held against the others lies within them in {within[0]:.0f} (95 %: {within[1]:.0f} "
-        f"to {within[2]:.0f}) and agrees exactly with one of them in {exact[0]:.0f} ({exact[1]:.0f} to {exact[2]:.0f})."
+        f"For comparison, a member held against the others lies within them in {within[0]:.0f} figures (95 %: "
+        f"{within[1]:.0f} to {within[2]:.0f}) and agrees exactly "
+        f"with one of them in {exact[0]:.0f} ({exact[1]:.0f} to {exact[2]:.0f})."
     ]
     found = counts(all_figures(ensembles))
     if found[0] < within[1] or found[1] < exact[1]:

@@ -127,7 +127,7 @@ def claims(ranking: Ranking) -> list[str]:
     for name, label in (("radam", "RAdam"), ("lookahead", "Lookahead")):
         lines.append(f"- {label} is less sensitive to the learning rate. {_less_sensitive_than_adam(ranking, name)}")
     gains = [_gains_by_schedule(score) for score in (momentum, nesterov) if score and score.scheduled]
-    lines.append(f"- Momentum and Nesterov need a schedule. {' '.join(gains) or 'They did not run.'}")
+    lines.append(f"- Momentum and Nesterov need a schedule. {' '.join(gains) or 'They did not run with one.'}")
     lines.append(f"- Adam needs a schedule less. {_needs_it_less(momentum, adam)}")
     return lines
 
@@ -139,9 +139,7 @@ def _less_sensitive_than_adam(ranking: Ranking, name: str) -> str:
     its, adams = widths[name], widths["adam"]
     step = next(iter(ranking.tuned.values())).grid.step
     verdict = "Supported" if its - adams > 1.5 * step else "Supported by one rate" if its > adams else "Not supported"
-    return (
-        f"{verdict}: the rates within {CLOSE:g} point of its best cover {its:.1f} decades, those of Adam {adams:.1f}."
-    )
+    return f"{verdict}: the rates within {CLOSE:g} point of its best cover {its:.1f} decades, Adam's {adams:.1f}."
 
 
 def _gains_by_schedule(score: Score) -> str:
@@ -152,11 +150,11 @@ def _gains_by_schedule(score: Score) -> str:
 
 def _needs_it_less(momentum: Score | None, adam: Score | None) -> str:
     if not (momentum and adam and momentum.scheduled and adam.scheduled):
-        return "Adam and Momentum did not both run."
+        return "Adam and Momentum did not both run with one."
     (gain,) = compared([adam.gains])
     (more,) = compared([[a - b for a, b in zip(momentum.gains, adam.gains, strict=True)]])
     verdict = "Supported" if more.low > 0 else "Not supported"
-    return f"{verdict}: it gains Adam {gain} points, and Momentum {more} more than that."
+    return f"{verdict}: the schedule gains Adam {gain} points, and Momentum {more} more than that."
 
 
 def record(ranking: Ranking) -> dict[str, Any]:

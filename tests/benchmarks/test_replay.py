@@ -292,7 +292,7 @@ PAIRED = ((0.2, 95.0), (0.2, 95.0), (0.3, 97.0), (0.3, 97.0))
 def test_the_notebook_is_held_to_what_a_member_does(members, printed, exact, fewer):
     lines = ensembles_tables._beside_members([several("adam", members, printed=[printed])])
     assert lines[0] == (
-        f"For comparison, a member held against the others lies within them in 1 (95 %: 1 to 1) and agrees "
+        f"For comparison, a member held against the others lies within them in 1 figures (95 %: 1 to 1) and agrees "
         f"exactly with one of them in {exact} ({exact} to {exact})."
     )
     assert lines[1:] == fewer * [
@@ -306,8 +306,8 @@ def test_the_comparison_with_members_shows_the_mean_and_its_percentiles():
     one = several("adam", ladder, ladder, ladder, twins, twins, printed=[(0.2, 95.0)] * 5)
     assert [ensembles._counts_without(one, member) for member in range(3)] == [(2, 2), (5, 2), (0, 0)]
     assert ensembles_tables._beside_members([one]) == [
-        "For comparison, a member held against the others lies within them in 2 (95 %: 0 to 5) and agrees exactly with "
-        "one of them in 1 (0 to 2)."
+        "For comparison, a member held against the others lies within them in 2 figures (95 %: 0 to 5) and agrees "
+        "exactly with one of them in 1 (0 to 2)."
     ]
 
 

@@ -373,14 +373,21 @@ def test_claims_about_schedules_are_supported_or_not():
     assert "needs a schedule less. Not supported" in standings_tables.claims(Ranking([momentum, eager], [], [], {}))[4]
 
 
+def test_a_gain_that_may_be_chance_supports_nothing():
+    scores = [score("momentum", WITHOUT, [97.6, 96.7, 97.6, 96.9, 97.4]), score("adam", WITHOUT, WITHOUT)]
+    text = standings_tables.claims(Ranking(scores, [], [], {}))
+    assert "need a schedule. Not supported for Momentum: a cosine schedule gains +" in text[3]
+    assert "needs a schedule less. Not supported: the schedule gains Adam +0.00 " in text[4]
+
+
 def test_a_claim_is_supported_by_one_rate_if_it_is_wider_by_no_more():
     adam, wider, level = tuned([90, 97, 95]), tuned([90, 97, 96.5]), tuned([97, 90, 90])
     widths = {entrant("adam"): adam, entrant("radam"): wider, entrant("lookahead"): level}
     text = standings_tables.claims(Ranking([], [], [], widths))
     assert text[1].endswith(
-        "Supported by one rate: the rates within 1 point of its best cover 1.0 decades, those of Adam 0.5."
+        "Supported by one rate: the rates within 1 point of its best cover 1.0 decades, Adam's 0.5."
     )
-    assert text[2].endswith("Not supported: the rates within 1 point of its best cover 0.5 decades, those of Adam 0.5.")
+    assert text[2].endswith("Not supported: the rates within 1 point of its best cover 0.5 decades, Adam's 0.5.")
     for one in ("adam", "radam"):  # one of the two alone says nothing
         text = standings_tables.claims(Ranking([], [], [], {entrant(one): adam}))
         assert text[1].endswith("It takes several rates to see this: use --track tuned.")
@@ -394,43 +401,47 @@ WORSE = [96.5, 96.4, 96.8, 96.8, 96.4]
 @pytest.mark.parametrize(
     ("scores", "schedules", "lazy"),
     [
-        ([], "They did not run.", "Adam and Momentum did not both run."),
-        ([score("momentum", WITHOUT)], "They did not run.", "Adam and Momentum did not both run."),
+        ([], "They did not run with one.", "Adam and Momentum did not both run with one."),
+        ([score("momentum", WITHOUT)], "They did not run with one.", "Adam and Momentum did not both run with one."),
         (
             [score("momentum", WITHOUT), score("adam", WITHOUT)],
-            "They did not run.",
-            "Adam and Momentum did not both run.",
+            "They did not run with one.",
+            "Adam and Momentum did not both run with one.",
         ),
         (
             [score("momentum", WITHOUT), score("adam", WITHOUT, BETTER)],
-            "They did not run.",
-            "Adam and Momentum did not both run.",
+            "They did not run with one.",
+            "Adam and Momentum did not both run with one.",
         ),
         (
             [score("momentum", WITHOUT, BETTER)],
             "Supported for Momentum: a cosine schedule gains +0.52 ",
-            "Adam and Momentum did not both run.",
+            "Adam and Momentum did not both run with one.",
         ),
-        ([score("adam", WITHOUT, BETTER)], "They did not run.", "Adam and Momentum did not both run."),
+        (
+            [score("adam", WITHOUT, BETTER)],
+            "They did not run with one.",
+            "Adam and Momentum did not both run with one.",
+        ),
         (
             [score("momentum", WITHOUT, BETTER), score("adam", WITHOUT)],
             "Supported for Momentum: a cosine schedule gains +0.52 ",
-            "Adam and Momentum did not both run.",
+            "Adam and Momentum did not both run with one.",
         ),
         (
             [score("nesterov", WITHOUT, WORSE)],
             "Not supported for Nesterov: a cosine schedule gains -0.54 ",
-            "Adam and Momentum did not both run.",
+            "Adam and Momentum did not both run with one.",
         ),
         (
             [score("momentum", WITHOUT, BETTER), score("adam", WITHOUT, WORSE)],
             "Supported for Momentum: a cosine schedule gains +0.52 ",
-            "Supported: it gains Adam -0.54 ",
+            "Supported: the schedule gains Adam -0.54 ",
         ),
         (
             [score("momentum", WITHOUT, WORSE), score("adam", WITHOUT, BETTER)],
             "Not supported for Momentum: a cosine schedule gains -0.54 ",
-            "Not supported: it gains Adam +0.52 ",
+            "Not supported: the schedule gains Adam +0.52 ",
         ),
     ],
 )
