@@ -1,1 +1,1 @@
-"""Who is ahead: tuned learning rates, statistics, and the tables and pictures of a comparison."""
+"""Who is ahead, and by how much: comparisons over seeds, and over ensembles of runs that differ by rounding."""

@@ -1,19 +1,19 @@
-"""What paired runs tell: medians and quartiles, and which optimizer is ahead of which, or level with it.
+"""Statistics of paired runs: quartiles, and intervals that show which of two optimizers is ahead, or that it is a tie.
 
 Two optimizers are compared seed by seed, since a seed gives both the same initial weights and the same mini-batches.
-The mean of the differences gets a bootstrap interval, and since several pairs are compared at once, the intervals
-are as wide as Holm's correction asks. Of an interval that holds 0 nothing can be said: it is a tie.
+The mean of these paired differences gets a bootstrap interval. Since several pairs are compared at once, Holm's
+correction widens the intervals. A pair whose interval contains 0 is a tie: the runs do not show who is better.
 
 Sources: B. Efron, "Better bootstrap confidence intervals", JASA 82, 1987 (the BCa interval); S. Holm, "A simple
 sequentially rejective multiple test procedure", Scandinavian Journal of Statistics 6, 1979. Bootstrap intervals of
-few values are somewhat too narrow: with 10 seeds a near decision is none.
+few values are somewhat too narrow: with 10 seeds, do not rely on an interval that only just excludes 0.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy
@@ -22,11 +22,12 @@ LEVEL = 0.95
 """The probability with which all intervals of a table hold together."""
 
 RESAMPLES = 9999
+"""The number of bootstrap samples."""
 
 
 @dataclass(frozen=True)
 class Difference:
-    """How far one is ahead of another: the mean of the paired differences, and its interval."""
+    """How far one optimizer is ahead of another: the mean of the paired differences, and its interval."""
 
     mean: float
     low: float
@@ -34,7 +35,7 @@ class Difference:
 
     @property
     def tie(self) -> bool:
-        """Whether the interval holds 0."""
+        """Whether the interval contains 0."""
         return self.low <= 0 <= self.high
 
     def __str__(self) -> str:
@@ -42,45 +43,42 @@ class Difference:
 
 
 def quartiles(values: Sequence[float]) -> tuple[float, float, float]:
-    """Lower quartile, median and upper quartile, between neighbours in proportion; infinite if the upper one is."""
-    ordered = sorted(values)
-
-    def quantile(share: float) -> float:
-        below, part = divmod(share * (len(ordered) - 1), 1)
-        low, high = ordered[int(below)], ordered[math.ceil(below + part)]
-        return low + part * (high - low) if math.isfinite(high) else high
-
-    return quantile(0.25), quantile(0.5), quantile(0.75)
+    """Lower quartile, median and upper quartile; infinite where one of the two values they lie between is infinite."""
+    # Between two infinities numpy.quantile would return nan, so 1e300 stands for infinity.
+    found = numpy.quantile(numpy.minimum(values, 1e300), [0.25, 0.5, 0.75])
+    low, median, high = numpy.where(found < 1e299, found, math.inf).tolist()
+    return low, median, high
 
 
 def compared(pairs: Sequence[Sequence[float]]) -> list[Difference]:
-    """For each sequence of paired differences its mean and interval, all together at `LEVEL` by Holm's correction.
+    """For each sequence of paired differences the mean and its interval; all hold together at `LEVEL`.
 
-    The pair that is the least likely to be a tie is tested at 1 - (1 - LEVEL) / n, the next at n - 1 in the place
-    of n, and so on, up to the first tie; from there on all are ties, and have that one's level.
+    With n pairs, Holm's correction gives the pair that is the least likely to be a tie an interval at the level
+    1 - (1 - LEVEL) / n, the next one 1 - (1 - LEVEL) / (n - 1), and so on. After the first tie, all other pairs are
+    ties too, at the level of that one. (SciPy does not have this correction, and it is needed for intervals here.)
     """
-    order = sorted(range(len(pairs)), key=lambda i: _chance(pairs[i]))
+    order = sorted(range(len(pairs)), key=lambda i: _probability_of_other_sign(pairs[i]))
     found: dict[int, Difference] = {}
-    left, tied = len(pairs), False
+    left, stopped = len(pairs), False
     for i in order:
         found[i] = difference(pairs[i], 1 - (1 - LEVEL) / left)
-        tied = tied or found[i].tie
-        if tied and not found[i].tie:  # Holm stops at the first tie, though this one by itself might be none
-            found[i] = Difference(found[i].mean, min(found[i].low, 0.0), max(found[i].high, 0.0))
-        left -= not tied
+        if stopped:  # a tie by Holm's rule, even if its own interval excludes 0
+            found[i] = replace(found[i], low=min(found[i].low, 0.0), high=max(found[i].high, 0.0))
+        stopped = stopped or found[i].tie
+        left -= not stopped
     return [found[i] for i in range(len(pairs))]
 
 
 def difference(values: Sequence[float], level: float = LEVEL) -> Difference:
-    """The mean of `values` and its BCa bootstrap interval at `level`; the resamples are the same every time."""
+    """The mean of `values` and its BCa bootstrap interval at `level`. The resamples are the same every time."""
     if len(set(values)) == 1:  # nothing to resample
         return Difference(values[0], values[0], values[0])
     interval = _bootstrap(values, level).confidence_interval
     return Difference(float(numpy.mean(values)), float(interval.low), float(interval.high))
 
 
-def _chance(values: Sequence[float]) -> float:
-    """How likely the mean is to be on the other side of 0, by the bootstrap."""
+def _probability_of_other_sign(values: Sequence[float]) -> float:
+    """The share of the bootstrap samples whose mean is 0 or has the other sign than most have."""
     if len(set(values)) == 1:
         return float(values[0] == 0)
     means = _bootstrap(values, LEVEL).bootstrap_distribution

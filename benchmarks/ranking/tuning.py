@@ -1,7 +1,7 @@
-"""Choosing each optimizer's learning rate: a logarithmic grid, and more of it where the best lies at its edge.
+"""Choosing each optimizer's learning rate from a logarithmic grid, which grows where the best rate is at its edge.
 
-A rate is judged by images that are held out of the training set, with seeds that are used for nothing else. So
-neither the test images nor the seeds of the comparison have a part in it.
+A rate is judged by the accuracy on images that are held out of the training set, with seeds that are used for nothing
+else. So neither the test images nor the seeds of the comparison influence the choice.
 """
 
 from __future__ import annotations
@@ -14,32 +14,32 @@ from ..training.trial import Trial
 from ..training.trials import Result, Runner
 
 LOWEST, DECADES = -5, 6
-"""The grid goes from 10**LOWEST up over so many powers of ten."""
+"""The grid starts at 10**LOWEST and spans DECADES powers of ten."""
 
 FIRST_SEED = 1_000_000
-"""The first of the seeds for tuning; the comparison's are below it."""
+"""The first of the seeds for tuning. Those of the comparison are below it."""
 
-LONGEST = 6
-"""By how many rates the grid grows at most, at either end."""
+MOST_EXTRA = 6
+"""The grid grows by at most this many rates at either end."""
 
 CLOSE = 1.0
-"""Points of accuracy: rates that come so close to the best are as good as it, to who has not tuned."""
+"""Rates whose accuracy is within this many points of the best count as equally good."""
 
 
 @dataclass(frozen=True)
 class Grid:
-    """Learning rates, numbered: 0 to `steps` - 1 from 1e-5 to 10 in equal ratios, and on in both directions."""
+    """Numbered learning rates: 0 to `count` - 1 go from 1e-5 to 10 in equal ratios; other numbers continue them."""
 
-    steps: int = 13
+    count: int = 13
 
     @property
-    def decades(self) -> float:
+    def step(self) -> float:
         """From one rate to the next, in powers of ten."""
-        return DECADES / (self.steps - 1)
+        return DECADES / (self.count - 1)
 
     def rate(self, number: int) -> float:
-        """A rate, to three digits."""
-        return float(f"{10 ** (LOWEST + number * self.decades):.3g}")
+        """A rate, rounded to three digits."""
+        return float(f"{10 ** (LOWEST + number * self.step):.3g}")
 
 
 @dataclass(frozen=True)
@@ -47,8 +47,9 @@ class Tuned:
     """What tuning found for one optimizer.
 
     Attributes:
-        accuracies: by the rate's number, held-out accuracies in percent, one a seed.
-        diverged: by the rate's number, how many runs diverged.
+        grid: the rates, which are numbered.
+        accuracies: for each number, the held-out accuracies in percent, one for each seed.
+        diverged: for each number, how many trainings diverged.
     """
 
     grid: Grid
@@ -56,17 +57,17 @@ class Tuned:
     diverged: dict[int, int]
 
     def mean(self, number: int) -> float:
-        """The accuracy by which a rate is judged."""
+        """The mean accuracy, by which a rate is judged."""
         return sum(self.accuracies[number]) / len(self.accuracies[number])
 
     @property
     def numbers(self) -> list[int]:
-        """The rates that were tried, in order."""
+        """The numbers of the rates that were tried, in order."""
         return sorted(self.accuracies)
 
     @property
     def best(self) -> int:
-        """The number of the best rate; of equals the lowest."""
+        """The number of the best rate; of several, the lowest."""
         return max(self.numbers, key=self.mean)
 
     @property
@@ -76,62 +77,63 @@ class Tuned:
 
     @property
     def close(self) -> list[int]:
-        """The rates that come within `CLOSE` points of the best."""
+        """The numbers of the rates that are within `CLOSE` points of the best."""
         return [number for number in self.numbers if self.mean(number) >= self.mean(self.best) - CLOSE]
 
     @property
     def share(self) -> float:
-        """How much of the grid is `close`."""
+        """The share of the tried rates that are `close`."""
         return len(self.close) / len(self.numbers)
 
     @property
     def decades(self) -> float:
-        """The same in powers of ten: a width that does not depend on how far the grid reaches."""
-        return len(self.close) * self.grid.decades
+        """How many powers of ten the `close` rates cover. Unlike `share`, it does not depend on the grid's size."""
+        return len(self.close) * self.grid.step
 
-    def missing(self) -> list[int]:
-        """The number of the rate beyond the edge, if the best is at the edge."""
-        first, last = self.numbers[0], self.numbers[-1]
-        beyond = [first - 1] if self.best == first else [last + 1] if self.best == last else []
-        return [number for number in beyond if -LONGEST <= number < self.grid.steps + LONGEST]
+    @property
+    def beyond(self) -> int | None:
+        """The number of the next rate beyond the edge; None if the best is not there, or the grid may not grow more."""
+        edges = {self.numbers[-1]: self.numbers[-1] + 1, self.numbers[0]: self.numbers[0] - 1}
+        number = edges.get(self.best)
+        return number if number is not None and -MOST_EXTRA <= number < self.grid.count + MOST_EXTRA else None
 
 
 def tune(here: Runner, entrants: Iterable[Entrant], base: Trial, grid: Grid, seeds: int) -> dict[Entrant, Tuned]:
-    """Try the grid for all `entrants`, and beyond it for those whose best rate is at its edge.
+    """Try the whole grid for each entrant, and rates beyond it as long as the best one is at the edge.
 
     Args:
-        here: where it is done.
-        entrants: those who raise at every rate are left out of what is returned.
-        base: what all trials have in common; its optimizer, rate, seed and part do not matter.
+        here: does the trials.
+        entrants: the optimizers. Those that raise at every rate are missing in what is returned.
+        base: what all trials have in common; its optimizer, rate, seed and part are replaced.
         grid: the rates.
-        seeds: how many seeds to try each rate with.
+        seeds: how many seeds each rate is tried with.
     """
-    found: dict[Entrant, Tuned] = {}
+    tried: dict[Entrant, dict[int, list[Trial]]] = {entrant: {} for entrant in entrants}
+    wanted = {entrant: list(range(grid.count)) for entrant in tried}
     results: dict[Trial, Result] = {}
-    tried: dict[Entrant, dict[int, list[Trial]]] = {one: {} for one in entrants}
-    wanted = {one: list(range(grid.steps)) for one in tried}
-    title = "choosing the rates"
+    found: dict[Entrant, Tuned] = {}
+    title = "choosing the learning rates"
     while wanted:
-        for one, numbers in wanted.items():
-            blank = replace(base, optimizer=one.spec, part="tune")
+        new = []
+        for entrant, numbers in wanted.items():
+            blank = replace(base, optimizer=entrant.spec, part="tune")
             for number in numbers:
-                its = [replace(blank, rate=grid.rate(number), seed=FIRST_SEED + seed) for seed in range(seeds)]
-                tried[one][number] = its
-        new = (trial for one, numbers in wanted.items() for number in numbers for trial in tried[one][number])
+                rate = grid.rate(number)
+                trials = [replace(blank, rate=rate, seed=FIRST_SEED + seed) for seed in range(seeds)]
+                tried[entrant][number] = trials
+                new += trials
         results |= here.run(new, title)
-        found = {one: _tuned(grid, its, results) for one, its in tried.items() if _any_ended(its, results)}
-        wanted = {one: tuned.missing() for one, tuned in found.items() if tuned.missing()}
-        wanted = {one: [n for n in numbers if n not in tried[one]] for one, numbers in wanted.items()}
-        wanted = {one: numbers for one, numbers in wanted.items() if numbers}
-        title = f"beyond the grid, where the best is at its edge: {', '.join(one.label for one in wanted)}"
+        tuned = {entrant: _tuned(grid, by_number, results) for entrant, by_number in tried.items()}
+        found = {entrant: its for entrant, its in tuned.items() if its.accuracies}
+        # A rate whose trials all failed is not tried again.
+        beyond = {entrant: its.beyond for entrant, its in found.items()}
+        wanted = {e: [number] for e, number in beyond.items() if number is not None and number not in tried[e]}
+        title = f"rates beyond the grid, where the best is at its edge: {', '.join(e.label for e in wanted)}"
     return found
 
 
-def _any_ended(tried: dict[int, list[Trial]], results: dict[Trial, Result]) -> bool:
-    return any(trial in results for trials in tried.values() for trial in trials)
-
-
 def _tuned(grid: Grid, tried: dict[int, list[Trial]], results: dict[Trial, Result]) -> Tuned:
+    """The results by the rates' numbers, without the rates that have none."""
     ended = {number: [results[trial] for trial in trials if trial in results] for number, trials in tried.items()}
     ended = {number: some for number, some in ended.items() if some}
     return Tuned(

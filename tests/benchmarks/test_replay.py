@@ -14,7 +14,8 @@ from picture_tools import assert_png, data_of, heads, labels, rows
 import minigrad
 from benchmarks import UsageError, replay
 from benchmarks.console import style
-from benchmarks.replay import Ensemble, Figure
+from benchmarks.ranking import ensembles, ensembles_tables, pictures
+from benchmarks.ranking.ensembles import TRACE, Ensemble, NotebookFigure
 from benchmarks.training import network
 from benchmarks.training.notebook import CELLS, notebook_runs
 from benchmarks.training.optimizers import entrant
@@ -23,7 +24,7 @@ from minigrad import nn
 
 
 def figure(notebook, *members, iteration=500):
-    return Figure("sgd", iteration, notebook, members)
+    return NotebookFigure("sgd", iteration, notebook, members)
 
 
 def ensemble(name, finals, traces=None):
@@ -31,7 +32,9 @@ def ensemble(name, finals, traces=None):
     traces = traces or [[0.5]] * len(finals)
     printed = notebook_runs()[name].figures[3000]
     members = tuple((printed[0], accuracy) for accuracy in finals)
-    return Ensemble(entrant(name), tuple({"trace": trace} for trace in traces), (Figure(name, 3000, printed, members),))
+    return Ensemble(
+        entrant(name), tuple({"trace": trace} for trace in traces), (NotebookFigure(name, 3000, printed, members),)
+    )
 
 
 # The shifts.
@@ -128,7 +131,8 @@ def several(name, *figures, traces=((0.5, 0.4),), printed=None):
     """An ensemble with one figure for each of `figures`, which are its members' pairs, after 500, 1000, ..."""
     theirs = printed or [notebook_runs()[name].figures[500 * i] for i in range(1, len(figures) + 1)]
     made = (
-        Figure(name, 500 * i, pair, members) for i, (pair, members) in enumerate(zip(theirs, figures, strict=True), 1)
+        NotebookFigure(name, 500 * i, pair, members)
+        for i, (pair, members) in enumerate(zip(theirs, figures, strict=True), 1)
     )
     traces = [traces[i % len(traces)] for i in range(len(figures[0]))]
     return Ensemble(entrant(name), tuple({"trace": list(trace)} for trace in traces), tuple(made))
@@ -142,19 +146,17 @@ def test_a_row_shows_the_unshifted_member_and_the_range_of_all():
         printed=[(0.34407174587249756, 91.74), (0.2, 93.3)],
     )
     other = several("adam", ((0.00123451, 97.0), (0.0012346, 97.5)), printed=[(0.001, 90.0)])
-    made = replay.table_of_figures([one, other])
+    made = ensembles_tables.table_of_figures([one, other])
     assert heads(made) == [
-        "run", "after", "notebook", "unshifted", "losses", "accuracies", "branches", "within", "nearest",
+        "run", "iteration", "notebook", "unshifted", "losses", "accuracies", "branches", "within", "nearest",
     ]  # fmt: skip
     assert rows(made) == [
         ["SGD", "500", "0.3441 91.74", "0.3441 91.74", "0.3300 - 0.3501", "91.50 - 92.00", "3", "yes", "0 ="],
         ["", "1000", "0.2000 93.30", "0.2500 93.50", "0.2500 - 0.2512", "93.20 - 93.75", "2", "no: loss", "0  "],
-        ["Adam", "500", "0.001000 90.00", "0.001235 97.00", "0.001235 - 0.001235", "97.00 - 97.50", "2", "no: both",
-         "0  "],
+        ["Adam", "500", "0.001000 90.00", "0.001235 97.00", "0.001235 - 0.001235", "97.00 - 97.50", "2",
+         "no: loss, accuracy", "0  "],
     ]  # fmt: skip
     assert [row.end_section for row in made.rows] == [False, True, True]
-    apart = replace(one.figures[0], notebook=(0.34, 1.0))
-    assert replay._within(apart) == "no: accuracy"
 
 
 def test_a_row_for_each_run():
@@ -169,7 +171,7 @@ def test_a_row_for_each_run():
         printed=printed,
     )
     other = several("adam", (differs, differs), traces=[(0.5, 0.4)], printed=printed[:1])
-    made = replay.table_of_runs([one, other])
+    made = ensembles_tables.table_of_runs([one, other])
     assert heads(made) == [
         "run", "cell", "members", "agrees to", "part at", "within", "exact", "last accuracies", "spread",
     ]  # fmt: skip
@@ -205,7 +207,7 @@ def test_digits_are_counted_from_the_first_that_is_not_0():
     assert figure((0.0012354, 1.0), (0.0012341, 1.0)).outside == ["loss"]
     near = ensemble("sgd", [90.0, 90.0], [[0.00123451], [0.00123454]])
     apart = ensemble("sgd", [90.0, 90.0], [[0.00123451], [0.00123462]])
-    assert (near.parts_at, apart.parts_at) == (None, replay.TRACE)
+    assert (near.parts_at, apart.parts_at) == (None, TRACE)
 
 
 # One run.
@@ -222,45 +224,52 @@ def test_parts_at_is_the_first_difference_in_five_digits():
     together = ensemble("sgd", [90.0, 90.0], [[0.5, 0.4, 0.3], [0.5000001, 0.4, 0.3]])
     apart = ensemble("sgd", [90.0, 90.0], [[0.5, 0.4, 0.3], [0.5, 0.40001, 0.3]])
     assert together.parts_at is None
-    assert apart.parts_at == 2 * replay.TRACE
+    assert apart.parts_at == 2 * TRACE
 
 
 def test_the_notebooks_second_sgd_run_counts_again():
-    figures = replay.counted([ensemble("sgd", [95.82]), ensemble("adam", [97.10])])
+    figures = ensembles.all_figures([ensemble("sgd", [95.82]), ensemble("adam", [97.10])])
     assert [f.name for f in figures] == ["sgd", "sgd", "adam"]
 
 
 def test_all_66_figures_are_compared():
     results = [{"losses": [0.1] * 6, "accuracies": [90.0] * 6, "trace": [0.5]}]
-    names = [name for name in CELLS if name not in replay.SAME]
-    every = [Ensemble(entrant(n), tuple(results), replay.figures(n, results, 3000)) for n in names]
-    assert len(replay.counted(every)) == 66
+    names = [name for name in CELLS if name not in ensembles.SAME]
+    every = [Ensemble(entrant(n), tuple(results), ensembles.figures(n, results, 3000)) for n in names]
+    assert len(ensembles.all_figures(every)) == 66
     assert notebook_runs()["mini-batch"].figures == notebook_runs()["sgd"].figures
 
 
 def test_a_member_that_broke_off_is_left_out_where_it_has_nothing():
     whole = {"losses": [0.5] * 6, "accuracies": [90.0] * 6}
     broken = {"losses": [0.4] + [None] * 5, "accuracies": [91.0] + [None] * 5}
-    found = replay.figures("sgd", [whole, broken], 3000)
+    found = ensembles.figures("sgd", [whole, broken], 3000)
     assert [len(f.members) for f in found] == [2, 1, 1, 1, 1, 1]
 
 
-def test_reversals_count_pairs_of_members_and_ties_by_half():
-    pairs = replay.reversals([ensemble("sgd", [95.0, 96.0]), ensemble("adam", [95.5, 96.0])])
+def test_a_figure_that_only_one_member_has_cannot_be_held_against_others():
+    pairs = ((0.2, 95.0),) * 3
+    one = several("adam", pairs, pairs, printed=[(0.2, 95.0)] * 2)
+    one = replace(one, figures=(one.figures[0], replace(one.figures[1], members=pairs[:1])))
+    assert ensembles.leave_one_out([one]) == [(1, 1, 1), (1, 1, 1)]
+
+
+def test_undecided_counts_pairs_of_members_and_ties_by_half():
+    pairs = ensembles.undecided([ensemble("sgd", [95.0, 96.0]), ensemble("adam", [95.5, 96.0])])
     assert pairs == [("Adam", "SGD", (1 + 1 + 0.5) / 4)]  # 95.5 > 95, 96 > 95, 96 = 96
 
 
 def test_members_left_out_are_counted_as_the_notebook_is():
     loss, pairs = 0.25, [95.0, 95.5, 96.0]
     members = tuple((loss, accuracy) for accuracy in pairs)
-    one = Ensemble(entrant("adam"), ({"trace": [0.5]},) * 3, (Figure("adam", 3000, (loss, 95.2), members),))
-    within, exact = replay.left_out([one])
+    one = Ensemble(entrant("adam"), ({"trace": [0.5]},) * 3, (NotebookFigure("adam", 3000, (loss, 95.2), members),))
+    within, exact = ensembles.leave_one_out([one])
     assert within[0] == pytest.approx(1 / 3, abs=0.02)  # only the middle one lies between the others
     assert within[1:] == (0, 1)
     assert exact == (0, 0, 0)
     same = replace(one, figures=(replace(one.figures[0], members=((loss, 95.0),) * 3),))
-    assert replay.left_out([same]) == [(1, 1, 1), (1, 1, 1)]
-    assert replay.left_out([replace(same, entrant=entrant("sgd"))]) == [(2, 2, 2), (2, 2, 2)]  # cells 5 and 18
+    assert ensembles.leave_one_out([same]) == [(1, 1, 1), (1, 1, 1)]
+    assert ensembles.leave_one_out([replace(same, entrant=entrant("sgd"))]) == [(2, 2, 2), (2, 2, 2)]  # cells 5 and 18
 
 
 CROSSED = ((0.2, 95.0), (0.2, 97.0), (0.3, 95.0), (0.3, 97.0))
@@ -281,24 +290,24 @@ PAIRED = ((0.2, 95.0), (0.2, 95.0), (0.3, 97.0), (0.3, 97.0))
     ],
 )
 def test_the_notebook_is_held_to_what_a_member_does(members, printed, exact, fewer):
-    told = replay._yardstick([several("adam", members, printed=[printed])])
-    assert told[0] == (
-        f"By the same yardstick a member lies within the others in 1 (95 %: 1 to 1) and agrees exactly with one of "
-        f"them in {exact} ({exact} to {exact})."
+    lines = ensembles_tables._beside_members([several("adam", members, printed=[printed])])
+    assert lines[0] == (
+        f"For comparison, a member held against the others lies within them in 1 figures (95 %: 1 to 1) and agrees "
+        f"exactly with one of them in {exact} ({exact} to {exact})."
     )
-    assert told[1:] == fewer * [
-        "The notebook does so in fewer: its machine rounds otherwise in more than the start; see --often."
+    assert lines[1:] == fewer * [
+        "The notebook does so in fewer: its machine rounded differently at later steps, too; see --often."
     ]
 
 
-def test_the_yardstick_shows_the_mean_and_its_percentiles():
+def test_the_comparison_with_members_shows_the_mean_and_its_percentiles():
     ladder, twins = ((0.2, 95.0), (0.2, 95.5), (0.2, 96.0)), ((0.2, 95.0), (0.2, 95.0), (0.2, 97.0))
     # Within: 2, 5 and 0 figures of the three members; exactly those of another: 2, 2 and 0.
     one = several("adam", ladder, ladder, ladder, twins, twins, printed=[(0.2, 95.0)] * 5)
-    assert [replay._counts_without(one, member) for member in range(3)] == [(2, 2), (5, 2), (0, 0)]
-    assert replay._yardstick([one]) == [
-        "By the same yardstick a member lies within the others in 2 (95 %: 0 to 5) and agrees exactly with one of them "
-        "in 1 (0 to 2)."
+    assert [ensembles._counts_without(one, member) for member in range(3)] == [(2, 2), (5, 2), (0, 0)]
+    assert ensembles_tables._beside_members([one]) == [
+        "For comparison, a member held against the others lies within them in 2 figures (95 %: 0 to 5) and agrees "
+        "exactly with one of them in 1 (0 to 2)."
     ]
 
 
@@ -306,21 +315,26 @@ def test_the_yardstick_shows_the_mean_and_its_percentiles():
 def test_as_few_as_the_worst_member_is_not_fewer(members):
     """Of the first only the middle one lies within the others; of the second the last is none of the others."""
     one = several("adam", members, printed=[(0.1, 99.0)])
-    assert len(replay._yardstick([one])) == 1
-    within, exact = replay.left_out([one])
+    assert len(ensembles_tables._beside_members([one])) == 1
+    within, exact = ensembles.leave_one_out([one])
     assert (within[1], within[2], exact[1]) == (0, 1, 0)
 
 
-def test_three_members_are_enough_for_the_yardstick_and_two_are_not():
+def test_three_members_are_enough_for_the_comparison_with_members_and_two_are_not():
     two, three, four = (ensemble("adam", [97.0, 97.2, 97.1, 97.3][:n]) for n in (2, 3, 4))
-    assert replay._yardstick([two]) == replay._yardstick([four, two]) == replay._yardstick([two, three]) == []
-    assert replay._yardstick([three])[0].startswith("By the same yardstick")
-    assert replay._yardstick([four, three])[0].startswith("By the same yardstick")
+    assert (
+        ensembles_tables._beside_members([two])
+        == ensembles_tables._beside_members([four, two])
+        == ensembles_tables._beside_members([two, three])
+        == []
+    )
+    assert ensembles_tables._beside_members([three])[0].startswith("For comparison")
+    assert ensembles_tables._beside_members([four, three])[0].startswith("For comparison")
 
 
 def test_conclusions_name_what_is_outside():
     inside, outside = ensemble("adam", [97.0, 97.2]), ensemble("momentum", [97.5, 97.6])
-    assert replay.conclusions([inside, outside]) == [
+    assert ensembles_tables.conclusions([inside, outside]) == [
         "1 of the notebook's 2 figures lie within the ensembles of 2 members; 0 agree exactly with some member.",
         "Outside: momentum at 3000 (accuracy). With --widen 8 these ensembles get more members.",
         "Of 1 pairs of runs, 0 can end in either order, by rounding alone.",
@@ -330,13 +344,13 @@ def test_conclusions_name_what_is_outside():
 def test_conclusions_about_ensembles_of_several_sizes():
     members = ((0.3, 90.0), (0.3, 90.5), (0.4, 91.0))
     both = replace(ensemble("sgd", [90.0, 90.5, 91.0]), figures=(figure((9.0, 99.0), *members, iteration=1500),))
-    told = replay.conclusions([ensemble("adam", [97.1] * 5), both])
-    assert told[0].startswith(
+    lines = ensembles_tables.conclusions([ensemble("adam", [97.1] * 5), both])
+    assert lines[0].startswith(
         "1 of the notebook's 3 figures lie within the ensembles of 3 to 5 members; 1 agree exactly"
     )
-    assert told[1] == "Outside: sgd at 1500 (loss and accuracy). With --widen 20 these ensembles get more members."
-    assert told[2].startswith("By the same yardstick a member")
-    (alone,) = replay.conclusions([ensemble("adam", [97.1] * 2)])
+    assert lines[1] == "Outside: sgd at 1500 (loss and accuracy). With --widen 20 these ensembles get more members."
+    assert lines[2].startswith("For comparison, a member")
+    (alone,) = ensembles_tables.conclusions([ensemble("adam", [97.1] * 2)])
     assert alone.startswith("1 of the notebook's 1 figures lie within the ensembles of 2 members; 1 agree")
 
 
@@ -348,8 +362,8 @@ def by_rank(*names):
 def test_a_pair_that_is_always_turned_round_is_not_open():
     first, second = by_rank("adam", "momentum")
     runs = [ensemble(first, [90.0, 91.0]), ensemble(second, [92.0, 93.0])]
-    assert [pair[2] for pair in replay.reversals(runs)] == [0]
-    assert replay.conclusions(runs)[-1] == "Of 1 pairs of runs, 0 can end in either order, by rounding alone."
+    assert ensembles.undecided(runs) == []
+    assert ensembles_tables.conclusions(runs)[-1] == "Of 1 pairs of runs, 0 can end in either order, by rounding alone."
 
 
 @pytest.mark.parametrize(("more", "pairs", "shown"), [(0, 6, 6), (1, 10, 7)])
@@ -359,7 +373,7 @@ def test_six_open_pairs_are_named_and_of_more_there_are_dots(more, pairs, shown)
     finals = [[95.0, 96.0], [95.0, 96.0], [95.0, 96.0], [94.0, 95.0, 95.0, 96.0], [94.0, 94.5, 94.5, 94.5]]
     finals[4] = [93.0, 94.0] if more else []
     runs = [ensemble(name, ends) for name, ends in zip(names[: 4 + more], finals, strict=False)]
-    line = replay.conclusions(runs)[-1]
+    line = ensembles_tables.conclusions(runs)[-1]
     first = [
         f"{a} before {b} in {50 if b != runs[3].entrant.label else 69}%"
         for a, b in itertools.combinations([one.entrant.label for one in runs[:4]], 2)
@@ -369,24 +383,24 @@ def test_six_open_pairs_are_named_and_of_more_there_are_dots(more, pairs, shown)
     if shown == 6:
         assert named == "; ".join(first) + "."
     else:
-        told = [pair for pair in replay.reversals(runs) if 0 < pair[2] < 1]
-        assert len(told) == 7
-        assert named == "; ".join(f"{a} before {b} in {share:.0%}" for a, b, share in told[:6]) + "; ...."
+        lines = ensembles.undecided(runs)
+        assert len(lines) == 7
+        assert named == "; ".join(f"{a} before {b} in {share:.0%}" for a, b, share in lines[:6]) + "; ...."
 
 
 def test_the_record_has_every_figure():
     one = several("sgd", ((0.3441, 91.74), (0.35, 91.5), (0.33, 92.0)), traces=[(0.5,), (0.6,)])
     other = several("adam", ((0.2, 90.0), (0.2, 91.0), (0.2, 97.0)))
     asked = Namespace(members=3, often=7, iterations=500)
-    record = replay.record([one, other], asked)
+    record = ensembles_tables.record([one, other], asked)
     del record["environment"]
     runs = record.pop("runs")
     assert record == {
         "benchmark": "replay", "seed": 0, "members": 3, "often": 7, "iterations": 500,
-        "figures": 3, "within": 2, "exact": 2, "members_left_out": replay.left_out([one, other]),
+        "figures": 3, "within": 2, "exact": 2, "members_left_out": ensembles.leave_one_out([one, other]),
         "either_order": [("Adam", "SGD", pytest.approx(3 / 9))],
     }  # fmt: skip
-    assert replay.record([one, other], Namespace(**{**vars(asked), "members": 2}))["members_left_out"] is None
+    assert ensembles_tables.record([ensemble("adam", [97.0, 97.2]), one], asked)["members_left_out"] is None
     assert (runs[0]["name"], runs[0]["cells"], runs[0]["members"]) == ("sgd", "5, 18", 3)
     assert [(run["agrees_to"], run["parts_at"]) for run in runs] == [(500, 25), (0, None)]
     assert runs[0]["figures"] == [
@@ -406,7 +420,7 @@ def test_the_picture_has_a_line_for_each_member_and_the_notebooks_points():
     one = several("sgd", pairs, traces=traces, printed=[(0.34407174587249756, 91.74)])
     at = replace(one.figures[0], iteration=50), replace(one.figures[0], iteration=25, notebook=(0.331, 92.0))
     one = replace(one, figures=at)
-    left, right = replay.picture([one]).axes
+    left, right = pictures.picture_of_branches([one]).axes
     *members, dots = left.get_lines()
     assert [data_of(line) for line in members] == [([25, 50], list(trace)) for trace in traces]
     assert {line.get_color() for line in members} == {one.entrant.color}
@@ -416,7 +430,7 @@ def test_the_picture_has_a_line_for_each_member_and_the_notebooks_points():
     assert left.get_ylim() == pytest.approx((0.006, 1.5))
     assert labels(left.get_yticklabels()) == ["0.01", "0.03", "0.1", "0.3", "1"]
 
-    heights = replay.tree(np.array(traces))
+    heights = pictures.tree(np.array(traces))
     assert [list(line.get_ydata()) for line in right.get_lines()[:4]] == heights.tolist()
     assert list(right.get_lines()[0].get_xdata()) == [25, 50]
     exact, nearest = right.get_lines()[4:]
@@ -425,34 +439,34 @@ def test_the_picture_has_a_line_for_each_member_and_the_notebooks_points():
     assert (exact.get_markerfacecolor(), nearest.get_markerfacecolor()) == ("black", "white")
     assert right.get_title("left") == "3 branches of 4 members"
     assert right.get_ylim() == (-1, 4)
-    (axes,) = replay.picture([ensemble("sgd", [90.0, 90.0])]).axes[1:]
+    (axes,) = pictures.picture_of_branches([ensemble("sgd", [90.0, 90.0])]).axes[1:]
     assert axes.get_title("left") == "1 branch of 2 members"
 
 
 def test_a_loss_that_is_lower_than_any_of_the_notebooks_does_not_stretch_the_picture():
-    left, _ = replay.picture([ensemble("sgd", [90.0], [[0.5, 1e-6]])]).axes
+    left, _ = pictures.picture_of_branches([ensemble("sgd", [90.0], [[0.5, 1e-6]])]).axes
     assert left.get_ylim() == pytest.approx((0.003, 1.5))
 
 
 def test_the_tree_ends_where_the_shortest_member_does():
     one = several("sgd", ((0.3, 91.0), (0.35, 91.5)), traces=[(0.5, 0.4, 0.3), (0.5, 0.41)])
     one = replace(one, figures=tuple(replace(one.figures[0], iteration=i) for i in (50, 75)))
-    _, right = replay.picture([one]).axes
+    _, right = pictures.picture_of_branches([one]).axes
     assert [list(line.get_xdata()) for line in right.get_lines()] == [[25, 50], [25, 50], [50]]  # no point at 75
     broken = replace(one, results=({"trace": [0.5]}, {"trace": []}))
     axes = style.figure()[1]
-    replay._draw_tree(axes, broken)
+    pictures._draw_tree(axes, broken)
     assert axes.get_lines() == []
 
 
 @pytest.mark.parametrize(("runs", "panels", "hidden"), [(1, 2, 0), (2, 4, 0), (3, 8, 2)])
 def test_two_panels_for_each_run(runs, panels, hidden):
     chosen = [ensemble(name, [95.0, 96.0]) for name in ("sgd", "adam", "momentum")[:runs]]
-    fig = replay.picture(chosen)
+    fig = pictures.picture_of_branches(chosen)
     assert [axes.get_visible() for axes in fig.axes] == [True] * (panels - hidden) + [False] * hidden
     shown = [axes.get_title("left") for axes in fig.axes if axes.get_visible()]
     assert shown[::2] == [f"{one.entrant.label}: loss" for one in chosen]
-    assert "lines part where losses differ by more than 0.0001 of themselves" in fig.get_suptitle()
+    assert "lines part where losses differ by more than 0.01%, and never rejoin" in fig.get_suptitle()
 
 
 # The tree.
@@ -460,7 +474,7 @@ def test_two_panels_for_each_run(runs, panels, hidden):
 
 def test_members_that_have_not_parted_have_one_height():
     traces = np.array([[1.0, 1.0, 1.0], [1.0, 1.0, 2.0], [1.0, 3.0, 1.0], [1.0, 1.0, 1.00001]])
-    heights = replay.tree(traces)
+    heights = pictures.tree(traces)
     assert set(heights[:, 0]) == {1.5}
     assert heights[0, 1] == heights[1, 1] == heights[3, 1] == 1.0
     assert heights[2, 1] == heights[2, 2] == 3.0  # back at the same loss, it does not come together again
@@ -472,19 +486,19 @@ def test_members_that_have_not_parted_have_one_height():
 def test_members_part_by_a_fraction_of_their_loss(loss):
     """By a ten-thousandth of the lower one, however large it is, and not at exactly so much."""
     apart, together = loss * (1 + 1.1e-4), loss * (1 + 0.9e-4)
-    assert replay.tree(np.array([[loss], [together]])).ravel().tolist() == [0.5, 0.5]
-    assert replay.tree(np.array([[loss], [apart]])).ravel().tolist() == [0.0, 1.0]
-    assert replay.tree(np.array([[apart], [loss]])).ravel().tolist() == [1.0, 0.0]
-    assert replay.tree(np.array([[1.0], [1.5]]), 0.5).ravel().tolist() == [0.5, 0.5]
-    assert replay.tree(np.array([[1.0], [1.5]]), 0.25).ravel().tolist() == [0.0, 1.0]
+    assert pictures.tree(np.array([[loss], [together]])).ravel().tolist() == [0.5, 0.5]
+    assert pictures.tree(np.array([[loss], [apart]])).ravel().tolist() == [0.0, 1.0]
+    assert pictures.tree(np.array([[apart], [loss]])).ravel().tolist() == [1.0, 0.0]
+    assert pictures.tree(np.array([[1.0], [1.5]]), 0.5).ravel().tolist() == [0.5, 0.5]
+    assert pictures.tree(np.array([[1.0], [1.5]]), 0.25).ravel().tolist() == [0.0, 1.0]
     # A chain of small gaps is one branch, though its ends are further apart.
-    assert set(replay.tree(np.array([[loss], [together], [together * (1 + 0.9e-4)]])).ravel()) == {1.0}
+    assert set(pictures.tree(np.array([[loss], [together], [together * (1 + 0.9e-4)]])).ravel()) == {1.0}
 
 
 def test_a_branchs_leaves_are_neighbours():
     rng = np.random.default_rng(0)
     traces = np.cumsum(rng.integers(0, 2, (20, 6)), 1) + 1.0
-    heights = replay.tree(traces)
+    heights = pictures.tree(traces)
     for time in range(6):
         for height in set(heights[:, time]):
             leaves = np.sort(heights[heights[:, time] == height, -1])
@@ -509,9 +523,9 @@ def test_the_command_finds_the_notebooks_first_figure_and_goes_on_where_it_was(t
         "1",
     ]
     assert replay.main(arguments) == 0
-    told = capsys.readouterr().out
-    assert "2 of the notebook's 2 figures lie within the ensembles of 2 members; 2 agree exactly" in told
-    row = next(" ".join(line.split()) for line in told.splitlines() if line.startswith(" SGD"))
+    lines = capsys.readouterr().out
+    assert "2 of the notebook's 2 figures lie within the ensembles of 2 members; 2 agree exactly" in lines
+    row = next(" ".join(line.split()) for line in lines.splitlines() if line.startswith(" SGD"))
     assert row == "SGD 500 0.3441 91.74 0.3441 91.74 0.3441 - 0.3441 91.74 - 91.74 1 yes 0 ="
     record = json.loads((tmp_path / "replay.json").read_text())
     assert (record["figures"], record["within"], record["exact"]) == (2, 2, 2)
@@ -537,7 +551,7 @@ def test_only_ensembles_that_leave_a_figure_outside_are_widened(monkeypatch):
         def run(self, trials, title):
             trials = list(trials)
             asked.append([(trial.optimizer, trial.member) for trial in trials])
-            assert {(t.often, t.iterations, t.trace) for t in trials} == {(7, 500, replay.TRACE)}
+            assert {(t.often, t.iterations, t.trace) for t in trials} == {(7, 500, TRACE)}
             loss = {"sgd": notebook_runs()["sgd"].figures[500][0], "adam": 9.0}
             return {
                 t: {
@@ -549,19 +563,19 @@ def test_only_ensembles_that_leave_a_figure_outside_are_widened(monkeypatch):
             }
 
     chosen = [entrant("sgd"), entrant("adam")]
-    grown = replay.grow(Runner(), chosen, Namespace(members=2, widen=4, iterations=500, often=7))
+    grown = ensembles.grow(Runner(), chosen, Namespace(members=2, widen=4, iterations=500, often=7))
     assert asked[0] == [("sgd", 0), ("adam", 0), ("sgd", 1), ("adam", 1)]
     assert [len(each.results) for each in grown] == [2, 4]
     assert asked[1] == [("sgd", 0), ("adam", 0), ("sgd", 1), ("adam", 1), ("adam", 2), ("adam", 3)]
     for widen in (None, 1, 2):  # no wider than they are
         asked.clear()
-        grown = replay.grow(Runner(), chosen, Namespace(members=2, widen=widen, iterations=500, often=7))
+        grown = ensembles.grow(Runner(), chosen, Namespace(members=2, widen=widen, iterations=500, often=7))
         assert [len(each.results) for each in grown] == [2, 2]
         assert len(asked) == 1
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "lines"),
     [
         (["--optimizers", "ranger"], "the notebook did not run ranger"),
         (["--iterations", "499"], "first figure is that of 500"),
@@ -572,7 +586,7 @@ def test_only_ensembles_that_leave_a_figure_outside_are_widened(monkeypatch):
         ),
     ],
 )
-def test_slips_are_told_in_a_sentence(arguments, told, tmp_path):
-    with pytest.raises(UsageError, match=told):
+def test_slips_are_reported_in_a_sentence(arguments, lines, tmp_path):
+    with pytest.raises(UsageError, match=lines):
         replay.main([*arguments, "--results", str(tmp_path)])
     assert list(tmp_path.iterdir()) == []
