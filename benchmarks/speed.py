@@ -1,7 +1,7 @@
 """Is it fast? A training step timed, beside bare matrix products and PyTorch, JAX, autograd, scikit-learn.
 
 The notebook's network (784-100-10, mini-batches of 100, float32, gathered from the training set in memory) is
-trained by minigrad with each optimizer, and by every library that is installed. What they take is told in
+trained by minigrad with each optimizer, and by every library that is installed. The times are given in
 microseconds and in multiples of the floor: the time of the five matrix products of a step, which no one who
 multiplies matrices with this BLAS can do without. Beside it: the optimizers' update alone at 10 000 to
 100 000 000 parameters; the step against width, depth and batch size; the engine's cost per operation; memory.
@@ -90,7 +90,7 @@ def _print_kernels(environment: Record, out: Console) -> None:
 
 
 def _finish(results: Record, folder: Path, out: Console) -> int:
-    """Write the figures and the pictures; tell what is missing; the exit status."""
+    """Write the figures and the pictures; print what is missing; returns the exit status."""
     written = [report.write_json(folder / "speed.json", results)]
     if results.get("step"):
         written.append(style.save(draw_step(results["step"]), folder / "speed.png"))

@@ -67,7 +67,7 @@ def unpack(packed: bytes, name: str) -> bytes:
     """
     if packed[:2] != GZIP_MAGIC[: len(packed)] or not packed:
         raise DataFileError(f"{name}: is not gzip data, which begins with the bytes 1f 8b: it {_beginning(packed)}")
-    # zlib rather than the gzip module: one call, and it tells a cut file from one with bytes left over.
+    # zlib rather than the gzip module: one call, and it distinguishes a file that is cut from one with bytes left over.
     stream = zlib.decompressobj(wbits=16 + zlib.MAX_WBITS)
     try:
         contents = stream.decompress(packed)

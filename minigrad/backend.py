@@ -133,7 +133,7 @@ def _of_numbers(array: Array, wanted: numpy.dtype[Any] | None, what: str, kind: 
 
 
 def _no_masks(value: Any, what: str) -> None:
-    masked = sys.modules.get("numpy.ma")  # whoever has a masked array has imported it
+    masked = sys.modules.get("numpy.ma")  # if there is a masked array, it has been imported
     if masked is not None and isinstance(value, masked.MaskedArray) and masked.is_masked(value):
         raise ValueError(
             f"{what} holds numbers, and {int(masked.count_masked(value))} of the {value.size} elements of this "
@@ -336,7 +336,7 @@ LONG = 2**17
 
 
 def sums(a: Array, axis: Any, keepdims: bool = False, out: Array | None = None) -> Array:
-    """The sums of `a` along `axis`: ``a.sum``, without what that method costs on the way to the ufunc.
+    """The sums of `a` along `axis`: ``a.sum``, without that method's own overhead.
 
     Sums of integers are int64 (of uint64: uint64), sums of float16 are taken in float32 and rounded once. Very long
     ones that NumPy would take number by number, with an error that grows with the length, are taken in float64.

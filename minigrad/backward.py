@@ -58,10 +58,16 @@ def backpropagate(
 
 
 def _walk(root: Tensor, gradient: Any, retain: bool, create_graph: bool, wanted: dict[int, Any] | None) -> None:
+    """Go from `root` down to the leaves, in the reverse of the order in which the operations were recorded.
+
+    An operation was recorded after its inputs were, so when it is visited, all gradients that it gets from operations
+    that used its result have been added up. The heap holds the numbers of those that still have to be visited.
+    """
     heap = [-root._order]
     waiting = {root._order: root}
     gradients = {root._order: gradient}
     while heap:
+        # Take the operation that was recorded last, its result and the gradient of that.
         order = -heappop(heap)
         node = waiting.pop(order)
         g = gradients.pop(order)
@@ -74,7 +80,8 @@ def _walk(root: Tensor, gradient: Any, retain: bool, create_graph: bool, wanted:
             )
         if wanted is not None and id(node) in wanted:
             _deliver(node, g, g, wanted)
-        changed = Memory.latest > order  # something was changed in place since: look whether it matters here
+        # Ordinarily its vjps are called with arrays; for gradients of gradients with the tensors themselves.
+        changed = Memory.latest > order  # some values were changed in place since: check below whether these were
         used: list[Any] = node._values
         values: Sequence[Any] = used
         y: Any = node._data
@@ -89,6 +96,7 @@ def _walk(root: Tensor, gradient: Any, retain: bool, create_graph: bool, wanted:
                 _check_unchanged(node, needs, order)
             x = inputs[i]
             leaf = x._op is None
+            # The first gradient of a parameter is computed straight into the optimizer's vector, where possible.
             if (
                 into
                 and leaf
@@ -101,6 +109,7 @@ def _walk(root: Tensor, gradient: Any, retain: bool, create_graph: bool, wanted:
                 vjp(g, y, *values, out=slot.g)
                 x._grad = slot.g
                 continue
+            # Any other is computed, summed over broadcast axes, and added to what there is.
             part = vjp(g, y, *values)
             if part.shape != used[i].shape:
                 part = _sum_to(part, used[i].shape)
@@ -114,7 +123,8 @@ def _walk(root: Tensor, gradient: Any, retain: bool, create_graph: bool, wanted:
                 heappush(heap, -x._order)
                 waiting[x._order] = x
                 gradients[x._order] = part
-        if not retain:  # the node lets go of its inputs now, so a long graph comes down link by link
+        # Free the inputs now, one operation after the other: freed all at once, a long graph would recurse too deeply.
+        if not retain:
             node._args = ()
             node._values = None
 

@@ -38,7 +38,7 @@ class Operation:
     Args:
         forward: the function.
         vjps: one for each input.
-        view: whether the result may look into the memory of the first input.
+        view: whether the result may be a view of the first input.
         name: what a tensor's repr and error messages call it; the function's name by default.
     """
 
@@ -94,7 +94,7 @@ class Operation:
         return result
 
     def _in_order(self, args: tuple[Any, ...], options: dict[str, Any]) -> tuple[Any, ...]:
-        """The arguments as if all had been given by place: a tensor given by name is an input like any other."""
+        """The arguments as if all had been given by position, since a tensor given by name is an input, too."""
         bound = inspect.signature(self.forward).bind(*args, **options)
         bound.apply_defaults()
         return bound.args
@@ -112,7 +112,7 @@ Needs = tuple[bool, tuple[int, ...] | None]
 
 
 def _needs(vjp: Callable[..., Any]) -> Needs:
-    """Read off the names of its arguments which values a vjp uses."""
+    """Find out from the names of its arguments which values a vjp uses."""
     used = [not p.name.startswith("_") for p in inspect.signature(vjp).parameters.values()]
     anything = [p.kind is p.VAR_POSITIONAL for p in inspect.signature(vjp).parameters.values()]  # ``*args``
     result = used[1] if len(used) > 1 else True
@@ -122,7 +122,7 @@ def _needs(vjp: Callable[..., Any]) -> Needs:
 
 
 def _memory_of_view(a: Any, y: Array) -> Memory | None:
-    """The memory of `a`, if `y` looks into it (a reshape, say, may have had to copy)."""
+    """The memory of `a`, if `y` is a view of it (a reshape may have had to copy)."""
     if isinstance(a, Tensor) and (
         y is a._data or (y.base is not None and (y.base is a._data or y.base is a._data.base))
     ):
@@ -144,7 +144,7 @@ def writes(vjp: Any) -> Any:
 
 
 def _explained(op: Operation, values: Sequence[Any], error: ValueError | TypeError) -> Exception:
-    """A library's complaint about shapes, or about another library's arrays, in words that name the operation."""
+    """The error of NumPy or CuPy about shapes, or about arrays on two devices, in words that name the operation."""
     if isinstance(error, ShapeError):
         return error
     if isinstance(error, TypeError):

@@ -112,13 +112,13 @@ def is_grad_enabled() -> bool:
 class Memory:
     """Notes when the values in one piece of memory were last changed in place.
 
-    All tensors that look into the memory (views, what `Tensor.detach` returns) share one. An operation recorded
+    All tensors that share the memory (views, what `Tensor.detach` returns) share this object. An operation recorded
     before the change cannot be differentiated after it, if its derivative needs the values that were there.
     """
 
     __slots__ = ("changed",)
 
-    latest: ClassVar[int] = 0  # when anything was last changed: what was recorded later needs no closer look
+    latest: ClassVar[int] = 0  # the number of the last change of all: what was recorded later is certainly unchanged
 
     def __init__(self, changed: int = 0) -> None:
         self.changed = changed  # the number on the tape
@@ -132,11 +132,11 @@ class Memory:
 
 
 class Slot:
-    """The place of a parameter in an optimizer: a view of its vector theta, and beside it the view of its vector g.
+    """The slot of a parameter in an optimizer's vectors: a view of theta, and the view of g at the same place.
 
-    It is valid as long as the parameter's array is this very view; gradients are then written straight into `g`.
-    When the array has been replaced (by assignment, ``.to()`` or another optimizer), the optimizer, which checks
-    before each step, lays its parameters anew.
+    It is valid while the parameter's `data` is this view of theta; gradients are then written straight into `g`. When
+    `data` has been replaced (by assignment, ``.to()`` or another optimizer), the optimizer, which checks this before
+    each step, builds its vectors again.
     """
 
     __slots__ = ("g", "start", "theta", "vectors")
@@ -144,5 +144,5 @@ class Slot:
     def __init__(self, theta: Array, g: Array, start: int, vectors: Callable[[], Any]) -> None:
         self.theta = theta
         self.g = g
-        self.start = start  # the place of its first element in the vectors
-        self.vectors = vectors  # a weak reference to what holds them
+        self.start = start  # the index of its first element in the vectors
+        self.vectors = vectors  # a weak reference to the `Vectors`

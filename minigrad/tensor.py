@@ -51,7 +51,7 @@ class Tensor(Methods):
 
     _data: Array
     _requires_grad: bool
-    _grad: Any  # None, an array that nobody has been shown, or a Tensor
+    _grad: Any  # None, an array that the user has not seen, or a Tensor
     _slot: Slot | None
     _memory: Memory | None  # made when it is first shared or changed
     _op: Any  # the Operation that made it; None for a leaf
@@ -101,13 +101,13 @@ class Tensor(Methods):
             raise TypeError(f"data: a tensor that requires gradients is floating-point, and cannot hold {array.dtype}")
         if array is self._data:
             return
-        if before is not None and before.changed:  # the tape may remember the old array, from before it was changed
+        if before is not None and before.changed:  # the tape may have recorded the old array before that change
             memory = Memory() if memory is None else memory
             memory.changed = max(memory.changed, before.changed)
         self._data, self._memory = array, memory
 
     def _shared_memory(self) -> Memory:
-        """The `Memory` of its array, which another tensor is about to share."""
+        """The `Memory` of its array, made if need be, since another tensor will share it."""
         if self._memory is None:
             self._memory = Memory()
         return self._memory
@@ -257,7 +257,9 @@ class Tensor(Methods):
         g = self._grad
         if g is None or isinstance(g, Tensor):
             return g
-        self._grad = shown = Tensor(g if g.base is None else g.copy())  # what is shown leaves the optimizer's vector
+        self._grad = shown = Tensor(
+            g if g.base is None else g.copy()
+        )  # the user gets a copy, not a view of the optimizer's vector
         return shown
 
     @grad.setter
@@ -291,7 +293,7 @@ class Tensor(Methods):
         return self
 
     def write(self, values: Array) -> None:
-        """Change the elements in place: every tensor that looks into the same memory sees it.
+        """Change the elements in place, also those of every tensor that shares the memory.
 
         Args:
             values: an array that broadcasts to this tensor's shape; its elements are cast to its dtype.

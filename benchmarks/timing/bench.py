@@ -39,7 +39,7 @@ class Bench:
     def prepare(
         self, key: int, what: str, way: str = "", unit: int = 1, first: int = 1, rare: bool = False, **arguments: Any
     ) -> float:
-        """Make something that can be repeated (see `Measurement`), do it `first` times, and tell what that returned."""
+        """Make something that can be repeated (see `Measurement`), and return what doing it `first` times returns."""
         if "rule" in arguments:
             arguments["rule"] = Rule(**arguments["rule"])
             self.spec = arguments["rule"].spec
@@ -116,13 +116,13 @@ def _faults() -> int:
 
 
 def _memory() -> dict[str, int | None]:
-    """From Linux, which tells it of this process alone; ru_maxrss may be that of the process that started it."""
+    """From Linux's /proc, which is of this process alone; ru_maxrss may be that of the process that started it."""
     try:
         lines = Path("/proc/self/status").read_text(encoding="ascii", errors="replace").splitlines()
     except OSError:
         return {"resident": None, "peak": None}
-    told = {name: value.split() for name, _, value in (line.partition(":") for line in lines)}
-    return {"resident": 1024 * int(told["VmRSS"][0]), "peak": 1024 * int(told["VmHWM"][0])}
+    found = {name: value.split() for name, _, value in (line.partition(":") for line in lines)}
+    return {"resident": 1024 * int(found["VmRSS"][0]), "peak": 1024 * int(found["VmHWM"][0])}
 
 
 def _version(module: str) -> str:
@@ -139,7 +139,7 @@ def serve(bench: Bench, questions: IO[str], answers: IO[str]) -> None:
         question, arguments = json.loads(line)
         try:
             answer = {"result": getattr(bench, question)(**arguments)}
-        except BaseException as error:  # a learner's rule may do anything
+        except BaseException as error:  # a user's rule may raise anything
             answer = {"error": _explained(error, bench.spec)}
         print(json.dumps(answer), file=answers, flush=True)
 

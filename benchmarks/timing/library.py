@@ -144,7 +144,7 @@ def alternate(layers: Sequence[Layer], linear: Callable[[int, int], Any], relu: 
 
 
 def rate_of(rule: Rule) -> dict[str, Any]:
-    """The learning rate, for a built-in optimizer: it may not be the usual one. A learner's has its own."""
+    """The learning rate, for a built-in optimizer: it may not be the usual one. A user's optimizer has its own."""
     return {} if ":" in rule.spec else {"lr": rule.settings["lr"]}
 
 

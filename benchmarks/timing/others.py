@@ -24,7 +24,7 @@ TORCH: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "adamax": ("Adamax", {}),
     "radam": ("RAdam", {}),
 }
-"""PyTorch's class for each rule, and what it must be told besides the settings."""
+"""PyTorch's class for each rule, and the arguments it needs besides the hyperparameters."""
 
 
 class Torch(Library):
@@ -171,7 +171,7 @@ class Jax(Library):
         np.asarray(images).ravel()[::1024].sum()
 
     def _transformation(self, rule: Rule) -> Any:
-        """optax's rule, told to be the same as PyTorch's.
+        """optax's rule, with arguments that make it the same as PyTorch's.
 
         One is not quite: Adagrad's eps stands inside its square root, so it is given the square of the other.
         """

@@ -86,7 +86,7 @@ class Measurement:
 
     @property
     def process(self) -> tuple[str, int, str]:
-        """Which process does it: a learner's optimizer has one to itself, since it may take the process along."""
+        """The process that does it. A user's optimizer has one to itself, since it may end the process."""
         spec = str(self.arguments.get("rule", {}).get("spec", ""))
         return self.peer, self.threads, spec if ".py:" in spec else ""
 

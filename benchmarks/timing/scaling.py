@@ -124,7 +124,7 @@ def update_record(outcome: Measured) -> Record:
 
 
 def _fits(size: int) -> bool:
-    """Whether there is memory for an update of that size; yes if the system does not tell."""
+    """Whether there is memory for an update of that size; yes if the system does not say."""
     try:
         lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
     except OSError:

@@ -27,7 +27,7 @@ rules, and up to 7e-4 for RMSprop and RAdam, which divide by what is nearly 0; a
 
 
 BUSY = 0.1
-"""If a larger part of the rounds was disturbed (see `benchmarks.timing.workers.QUIET`), the reader is told."""
+"""If a larger part of the rounds was disturbed (see `benchmarks.timing.workers.QUIET`), a remark says so."""
 
 
 CUT = 4
@@ -73,7 +73,7 @@ def step_records(outcomes: Sequence[Measured]) -> list[Record]:
     """A flat record for each outcome.
 
     `to_floor` is its median over the floor's, `to_minigrad` its median over that of minigrad's same optimizer (as
-    end to end, if it is so), both with the same number of threads. `agrees` tells whether the loss at step
+    end to end, if it is so), both with the same number of threads. `agrees` says whether the loss at step
     `CHECKED` was minigrad's; None where that cannot be said. Who does not agree gets no ratio to minigrad.
     """
     records = [record(outcome) for outcome in outcomes]
@@ -126,8 +126,9 @@ def print_step(results: Record, out: Console) -> None:
             f"The floor, the five products alone: {_us(floor and floor['median'])} us."
         )
         _pivot(f"A training step, {many}: microseconds, and in floors", here, _cell, caption, out)
-        told = "How many times as long as minigrad"
-        _pivot(f"{told}, {many}", [r for r in here if r["peer"] != "minigrad"], _times, "", out)
+        _pivot(
+            f"How many times as long as minigrad, {many}", [r for r in here if r["peer"] != "minigrad"], _times, "", out
+        )
     one = min(r["threads"] for r in records)
     _pivot("Page faults per step", [r for r in records if r["threads"] == one], _faults, "", out)
     _print_end_to_end(results["end_to_end"], out)

@@ -111,7 +111,7 @@ class Worker:
         return answer["result"]
 
     def kill(self) -> None:
-        """End the process whatever it does; who waits for its answer is told so."""
+        """End the process at once. A thread that waits for its answer gets a WorkerError."""
         self._process.kill()
 
     def _last_words(self) -> str:
@@ -169,7 +169,7 @@ class Workplace:
         self._workers: dict[tuple[str, int, str], Worker] = {}
 
     def worker(self, peer: str, threads: int, own: str = "") -> Worker:
-        """The process for that library and number of threads, and for a learner's `own` optimizer."""
+        """The process for that library and number of threads, and for a user's `own` optimizer."""
         if (peer, threads, own) not in self._workers:
             self._workers[peer, threads, own] = Worker(peer, threads, self.folder, own)
         return self._workers[peer, threads, own]
@@ -189,7 +189,7 @@ class Workplace:
     def measure(self, tasks: Sequence[Measurement], title: str, rounds: int | None = None) -> list[Measured]:
         """Prepare all tasks, time them in turn, round by round, and forget them again.
 
-        What goes wrong in a task is told in its outcome, and does not stop the others.
+        An error is noted in the measurement it belongs to, and does not stop the others.
         """
         rounds = rounds or self.rounds
         outcomes = [Measured(task) for task in tasks]

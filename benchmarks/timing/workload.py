@@ -78,7 +78,7 @@ class Workload:
 
 @dataclass(frozen=True)
 class Rule:
-    """An optimizer, told in what can be sent to another process.
+    """The description of an optimizer, which can be sent to another process.
 
     Attributes:
         name: what tables call it, and peers know it by.

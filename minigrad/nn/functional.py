@@ -60,7 +60,7 @@ def cross_entropy(input: Tensor, target: Any, reduction: str = "mean") -> Tensor
 
 
 def _input(name: str, given: Any) -> Tensor:
-    """What a loss is taken of: a tensor of floating-point numbers."""
+    """The input of a loss as a tensor of floating-point numbers."""
     input = given if isinstance(given, Tensor) else Tensor(backend.plain(given, what=f"{name}: the input"))
     return as_floating(name, input)
 
@@ -91,9 +91,10 @@ def _one_or_nan(labels: Any, logits: Tensor) -> Any:
 
 
 def _unsigned(labels: Any, classes: int) -> tuple[Any, int]:
-    """The labels read as unsigned, and the last class: a negative label is beyond it too, so one look finds both.
+    """The labels read as unsigned integers, and the last class.
 
-    Signed bytes mean no class beyond 127 (read as unsigned, the negative ones begin there), and so on.
+    Read so, a negative label is larger than every class. So one maximum finds labels below 0 and labels that are too
+    large, in half the time of a minimum and a maximum. Signed bytes can mean no class beyond 127, and so on.
     """
     unsigned, most = _UNSIGNED[labels.dtype]
     return labels.view(unsigned), min(classes, most) - 1
@@ -104,7 +105,7 @@ _UNSIGNED: dict[Any, tuple[Any, int]] = {
     for kind in "iu"
     for bytes_ in (1, 2, 4, 8)
 }
-"""For each type of labels the unsigned one of its size, and how many classes it can tell apart."""
+"""For each type of labels the unsigned one of its size, and how many classes it can number."""
 
 
 def mse_loss(input: Tensor, target: Any, reduction: str = "mean") -> Tensor:

@@ -121,10 +121,10 @@ class Module:
         own = self._all_names({})
         missing, unknown = [n for n in own if n not in state], [str(n) for n in state if n not in own]
         if missing or unknown:
-            told = [
+            differences = [
                 f"{what} {', '.join(names)}" for what, names in (("missing", missing), ("unknown", unknown)) if names
             ]
-            raise ValueError(f"this state is for another model than {model}: {'; '.join(told)}")
+            raise ValueError(f"this state is for another model than {model}: {'; '.join(differences)}")
         values = [_fitting(name, parameter, state[name], model) for name, parameter in own.items()]
         for parameter, value in zip(own.values(), values, strict=True):
             parameter.write(value)

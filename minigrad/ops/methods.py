@@ -83,7 +83,7 @@ def _to(a: Tensor, *targets: Any, device: Any = None, dtype: Any = None) -> Tens
 
 
 def _in_place(name: str, op: Any) -> Any:
-    """``a += b`` and the like: the elements of `a` change, and so does every tensor that looks into its memory.
+    """``a += b`` and the like: the elements of `a` change, also in every tensor that shares its memory.
 
     Only where the result is to be recorded, `a` becomes a new tensor instead.
     """

@@ -26,7 +26,7 @@ class Calling(Vectorized):
         raise NotImplementedError(f"{type(self).__name__} must define rule(self, theta, g, ...)")
 
     def _given(self, group: Group) -> dict[str, Any]:
-        """The group's hyperparameters as the rule gets them, looked at anew when one was assigned."""
+        """The group's hyperparameters as the rule gets them; they are checked again when one was assigned."""
         used = self._used.get(id(group))
         if used is not None and len(group) == len(self._names) + 1 and same(map(group.get, self._names), used[0]):
             return used[1]
@@ -38,7 +38,7 @@ class Calling(Vectorized):
         return given
 
     def _note(self, group: Group, given: dict[str, Any]) -> None:
-        """Run the rule on stand-ins, to see that it is elementwise."""
+        """Run the rule on stand-ins for arrays, to check that it is elementwise."""
         rate = rate_of(type(self).__name__, group["lr"], self.t)
         self._in_force = (group, rate)
         try:
@@ -50,15 +50,17 @@ class Calling(Vectorized):
             self._in_force = None
 
     def _runs(self, first: int, last: int, complete: bool) -> Iterator[tuple[int, int, int]]:
-        """Stretches (start, stop, t) of the vectors: neighbours that have gradients and are at the same step.
+        """Stretches (start, stop, t) of the vectors that are stepped together: neighbours at the same step number t.
 
-        With the scope "parameter" each parameter is one by itself, and an empty one is none.
+        Parameters without a gradient are left out. With the scope "parameter" each parameter is a stretch, unless it is
+        empty.
         """
         run: tuple[int, int, int] | None = None
         for i in range(first, last):
             slot = self._slots[i]
             if not complete and self._params[i]._grad is None:
                 continue
+            # Count its step; continue the stretch, or begin another one.
             self._counts[i] = t = self._counts[i] + 1
             if self.scope == "parameter":
                 if slot.theta.size:
@@ -76,7 +78,7 @@ class Calling(Vectorized):
         """theta, g and the state from `start` to `stop`."""
         stretch = self._stretches.get((start, stop))
         if stretch is None:
-            if len(self._stretches) >= 256:  # parameters that come and go in ever new patterns
+            if len(self._stretches) >= 256:  # gradients come and go in ever new patterns
                 self._stretches.clear()
             stretch = self._stretches[start, stop] = Stretch(tuple(v[start:stop] for v in self._given_vectors()))
         return stretch
@@ -97,7 +99,7 @@ class Calling(Vectorized):
         elif len(runs) == 1:
             start, stop, _ = runs[0]
             yield self.t, tuple(v[start:stop] for v in vectors)
-        elif runs:  # stretches that do not touch, or are at other steps, are joined, and what came of it is taken apart
+        elif runs:  # several stretches are copied into one, and the results are copied back
             xp = backend.get_array_module(self.theta)
             joined = tuple(xp.concatenate([v[a:b] for a, b, _ in runs]) for v in vectors)
             yield self.t, joined
@@ -109,13 +111,13 @@ class Calling(Vectorized):
                 first = last
 
     def _apply(self, group: Group, rate: float, given: dict[str, Any], runs: list[tuple[int, int, int]]) -> None:
-        """The rule, on these stretches of the vectors."""
+        """Call the rule on these stretches of the vectors."""
         given = dict(given)
         if "lr" in given:
             given["lr"] = rate
         decay = 0 if "weight_decay" in self._wants else group["weight_decay"]
         counts = "t" in self._wants
-        held = vars(self)  # past __setattr__, which looks for hyperparameters
+        held = vars(self)  # not through __setattr__, which looks for hyperparameters
         held["_in_force"] = (group, rate)
         try:
             if self.scope == "element":

@@ -46,14 +46,14 @@ class Combined(Outer):
 
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """A step of each; the closure is called once, unless one of them needs it itself."""
-        hungry = [one for one in self.optimizers if one.needs_closure]
-        if len(hungry) > 1:
+        needing = [one for one in self.optimizers if one.needs_closure]
+        if len(needing) > 1:
             raise RuntimeError(
                 "Combined: several of the optimizers need a closure, each of its own: step them one by one"
             )
-        loss = hungry[0].step(closure) if hungry else self.evaluate(closure)
+        loss = needing[0].step(closure) if needing else self.evaluate(closure)
         for one in self.optimizers:
-            if one not in hungry:
+            if one not in needing:
                 one.step()
         self.t += 1
         return loss

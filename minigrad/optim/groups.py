@@ -76,10 +76,10 @@ class Grouped:
 
     @lr.setter
     def lr(self, rate: Rate) -> None:
-        """Never called: `__setattr__` sets hyperparameters. It tells type checkers that this can be set."""
+        """Never called: `__setattr__` sets hyperparameters. It is here for type checkers."""
 
     def __getattr__(self, name: str) -> Any:
-        """Inside a rule, ``self.mu`` is the hyperparameter mu of the group at hand; outside, of the first group."""
+        """``self.mu`` is the hyperparameter mu: inside a rule that of the group it is called for, else of the first."""
         groups = self.__dict__.get("param_groups")
         if groups is not None:
             group = self._in_force[0] if self._in_force is not None else groups[0]

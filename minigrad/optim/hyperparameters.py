@@ -55,7 +55,7 @@ def signature_of(
     """
     parameters = list(inspect.signature(rule).parameters.values())
     taken = tuple(p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD))
-    # What stands first is theta (and g), whatever a learner calls them; what is kept must go by its name.
+    # What stands first is theta (and g), whatever the user calls them; the vectors of the state are matched by name.
     leading = len([name for name in vectors if name in ("theta", "g")])
     anything = any(p.kind is p.VAR_POSITIONAL for p in parameters)
     if (len(taken) < leading or taken[leading:] != vectors[leading:]) and not anything:

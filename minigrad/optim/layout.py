@@ -94,7 +94,7 @@ class Vectorized(Grouped):
         self._build_vectors()
 
     def _build_vectors(self) -> None:
-        """Lay the parameters of all groups end to end, or find that they lie so already; what is kept goes along."""
+        """Put the parameters of all groups end to end, unless they are so already. Their state is moved with them."""
         rule = type(self).__name__
         for group in self.param_groups:
             self._completed(group)
@@ -134,7 +134,7 @@ class Vectorized(Grouped):
         self._elementwise = Elementwise(rule, ("theta", "g", *self.state))
 
     def _kept_parts(self) -> dict[int, KeptPart]:
-        """What is kept for each parameter, by its id: for those in the groups, and those that have left them."""
+        """What is kept for each parameter, by its id, also for those that were removed from the groups."""
         kept = {key: one for key, one in self._removed.items() if one.parameter() is not None}
         vectors = {**self.state_vectors, **self._added}
         for i, p in enumerate(self._params):
@@ -144,7 +144,7 @@ class Vectorized(Grouped):
         return kept
 
     def add_vector(self, name: str) -> str:
-        """Keep one more vector, which starts as theta and is laid as theta is: for a wrapper. Returns its name here."""
+        """Keep one more vector for a wrapper. It starts as a copy of theta. Returns the name under which it is kept."""
         while name in self._added_names or name in self.state:
             name += "'"
         self._added_names = (*self._added_names, name)
@@ -152,7 +152,7 @@ class Vectorized(Grouped):
         return name
 
     def remove_vector(self, name: str) -> None:
-        """Keep that vector no longer."""
+        """Stop keeping that vector."""
         self._added_names = tuple(other for other in self._added_names if other != name)
         del self._added[name]
 
@@ -161,7 +161,7 @@ class Vectorized(Grouped):
         return self._added[name]
 
     def unstepped(self) -> list[tuple[int, int]]:
-        """The stretches (start, stop) of theta, of parameters that have not been stepped yet."""
+        """The stretches (start, stop) of theta that belong to parameters without a step so far."""
         return [(h.start, end) for h, end, t in zip(self._slots, self._ends, self._counts, strict=True) if not t]
 
     @property
@@ -181,5 +181,5 @@ class Vectorized(Grouped):
 
 
 def same(one: Iterable[Any], other: Iterable[Any]) -> bool:
-    """Whether these are the same objects (tensors compare element by element, and numbers of any type alike)."""
+    """Whether these are the same objects; == would compare tensors element by element."""
     return all(map(operator.is_, one, other))

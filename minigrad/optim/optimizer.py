@@ -39,11 +39,12 @@ SCOPES = ("element", "parameter", "all")
 class Optimizer(Saved):
     """The base of all rules.
 
-    A subclass names in `state` the vectors it keeps, which start at 0, and defines `rule`, which gets theta, g
-    and those vectors and changes them in place (all but g). What else the rule names, after a ``*``, it is given by
-    name: its hyperparameters, whose defaults stand in its signature, `lr` being the rate in force, and `t`, the number
-    of this step, 1 for the first (``self.lr`` and the like, inside the rule, say the same). What it needs of `t` alone
-    is a function of t (see `running_product` for products); it keeps nothing on ``self``.
+    A subclass names in `state` the vectors it keeps, which start at 0, and defines `rule`, which gets theta, g and
+    those vectors and changes them in place (all but g). What else the rule names, after a ``*``, it is given by
+    name: its hyperparameters, whose defaults stand in its signature (`lr` is the rate of this step), and `t`, the
+    number of this step, 1 for the first. Inside the rule ``self.lr`` and the like have the same values. A number
+    that depends on `t` alone is written as a function of t (see `running_product` for products), not kept on
+    ``self``.
 
     What a rule works on, it says in `scope`. With "element", the default, each number is computed from those at the
     same place alone; this is checked at the first step::
@@ -73,8 +74,8 @@ class Optimizer(Saved):
             def rule(self, theta, g, *, lr=0.1, longest=1.0):
                 theta -= lr * min(1, longest / norm(g)) * g
 
-    One that tests other weights than it trains, an average of them, defines `averaged` (see there); one that needs the
-    gradient more than once a step says ``needs_closure = True`` and defines `step`.
+    An optimizer that tests an average of the weights instead of the weights themselves defines `averaged` (see there).
+    One that needs the gradient more than once a step says ``needs_closure = True`` and defines `step`.
 
     Args:
         params: the tensors to change, or dictionaries ``{"params": tensors, "lr": ...}``, groups with
@@ -83,9 +84,9 @@ class Optimizer(Saved):
             `weight_decay` adds weight_decay * theta to g before the rule sees it (an L2 penalty, as in PyTorch),
             unless the rule names it and decays in its own way.
 
-    A parameter that got no gradient since `zero_grad` is left alone: its values, its state, and its own t. So a
-    model of which a part is frozen can be given whole. What the groups in `param_groups` say holds at the next step,
-    also after parameters or hyperparameters in them were changed; setting ``optimizer.momentum`` sets it in all groups.
+    A parameter that got no gradient since `zero_grad` is not changed, and neither are its state and its own t. So all
+    parameters of a model can be given, even if some are frozen. The groups in `param_groups` may be changed between
+    steps, parameters as well as hyperparameters; setting ``optimizer.momentum`` sets it in all groups.
 
     Raises:
         ValueError: no parameters, one that comes twice, a hyperparameter that is out of range.

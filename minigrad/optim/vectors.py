@@ -1,4 +1,4 @@
-"""theta and g: the parameters of an optimizer laid end to end in one vector, their gradients in a second.
+"""theta and g: the parameters of an optimizer end to end in one vector, their gradients in a second.
 
 A layer's weight is then a view of theta, and its gradient is computed straight into g. Several optimizers on the same
 parameters share the vectors.
@@ -27,7 +27,7 @@ class Vectors:
         for p in params:
             stop = start + p.data.size
             slot = Slot(self.theta[start:stop].reshape(p.shape), self.g[start:stop].reshape(p.shape), start, me)
-            # The tape may remember the old place, as it was before it was last changed.
+            # The tape may have recorded the old array, with the number of its last change.
             p._memory = Memory(0 if p._memory is None else p._memory.changed)
             p._data, p._slot = slot.theta, slot
             self.slots.append(slot)
@@ -35,7 +35,7 @@ class Vectors:
 
     @staticmethod
     def of(params: list[Tensor], rule: str) -> Vectors:
-        """The vectors that hold just these tensors in this order: another optimizer's, or else new ones.
+        """The vectors of exactly these tensors in this order: those of another optimizer, or else new ones.
 
         Raises:
             TypeError: the tensors are of several dtypes, or live on several devices.
@@ -56,9 +56,9 @@ class Vectors:
 
 
 def copy_gradient(p: Tensor, slot: Slot) -> None:
-    """Copy a gradient that lies elsewhere (read by someone, or assigned by hand) to its place in g.
+    """Copy a gradient that is an array of its own (it was read or assigned by the user) to its place in g.
 
-    It stays the parameter's gradient: whoever holds it may go on changing it.
+    That array stays the parameter's gradient, so the user may go on changing it.
     """
     gradient = p._grad.data if isinstance(p._grad, Tensor) else p._grad
     if gradient.shape != slot.g.shape:
