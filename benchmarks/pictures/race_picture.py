@@ -1,4 +1,4 @@
-"""The race: a surface in three dimensions and from above, with everybody's path on it."""
+"""Pictures of a race: the surface in three dimensions and from above, with all paths on it; and the losses."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ import numpy
 from numpy import ndarray
 
 from ..console.style import figure
-from .landscapes import Surface, crossing
-from .race import Run
+from .race import Trajectory
 from .stage import (
     FAINT,
     INK,
     NORMAL,
     SMALL,
+    Rect,
     Stage,
     colormap,
     draw_map,
@@ -24,14 +24,15 @@ from .stage import (
     mark_minimum,
     window,
 )
+from .surface import Range, Surface, crossing
 
 WIDTH = 800
 PANEL = 312
 """Height of the two panels in pixels."""
 PIECES = 8
-"""Into which a step is cut in the 3-D panel, so that a path lies on the surface instead of tunnelling through it."""
+"""The pieces into which a step is cut in the 3-D panel, so that a path follows the surface and does not cut through."""
 COLUMNS, CELL = 4, 54
-"""Of the legend: how many, and how high one entry is."""
+"""Of the legend: the number of columns, and the height of one entry in pixels."""
 
 MARKERS = {
     "sgd": "o",
@@ -47,49 +48,50 @@ MARKERS = {
     "lookahead": "o",
     "ranger": "s",
 }
-"""Relatives share a colour; the mark at the head of its path tells an optimizer from them, where dashes are short."""
+"""The marker at the end of each optimizer's path: relatives share a colour, and on short paths dashes look alike."""
 
 
-class Scene:
-    """The picture of a race at any step.
+class RacePicture:
+    """The picture of a race, after any number of steps.
 
     Args:
-        surface: where it is.
-        runs: of those who race.
+        surface: what they race on.
+        trajectories: their trajectories.
         steps: of the race.
         sharpness: see `Stage`.
     """
 
-    def __init__(self, surface: Surface, runs: Sequence[Run], steps: int, sharpness: float = 1) -> None:
+    def __init__(self, surface: Surface, trajectories: Sequence[Trajectory], steps: int, sharpness: float = 1) -> None:
         self.surface = surface
-        self.runs = runs
+        self.trajectories = trajectories
         self.steps = steps
-        self.signs: list[tuple[float, float]] = []
+        self.labels: list[tuple[float, float]] = []
         self.legend_top = 66 + PANEL + 46
-        self.stage = Stage(WIDTH, self.legend_top + CELL * -(-len(runs) // COLUMNS), sharpness)
-        self.stage.title(f"{surface.title}", surface.formula)
+        self.stage = Stage(WIDTH, self.legend_top + CELL * -(-len(trajectories) // COLUMNS), sharpness)
+        self.stage.title(surface.title, surface.formula)
         self.counter = self.stage.text(WIDTH - 14, 24, "", 11, ha="right", weight="bold", animated=True)
-        self._draw_places()
-        self.racers = [_Racer(self, run, i) for i, run in enumerate(runs)]
+        self._draw_panels()
+        self.racers = [_Racer(self, one, i) for i, one in enumerate(trajectories)]
 
-    def _draw_places(self) -> None:
-        """The two panels, and what is said about them."""
+    def _draw_panels(self) -> None:
+        """The two panels without the paths, and what stands above them."""
         stage, surface = self.stage, self.surface
         self.solid, self.base = draw_solid(stage, surface, (8, 56, 372, 372))
         self.map = stage.axes(430, 74, WIDTH - 430 - 14, PANEL)
-        stage.figure.draw_without_rendering()  # settles where the points of the 3-D panel are
-        self.seen = window(surface, [run.path for run in self.runs if run.fate != "diverged"])
+        stage.figure.draw_without_rendering()  # from here on pixels of the 3-D panel can be computed
+        self.seen = window(surface, [one.path for one in self.trajectories if one.fate != "diverged"])
         draw_map(self.map, surface, *self.seen)
         self.map.plot(*surface.start, marker="o", ms=6, mfc="none", color=INK, mew=1.2, zorder=3)
         mark_minimum(self.map, surface)
-        said = "seen from above:  ○ start" + ("  ★ minimum" if surface.minimum is not None else "")
         stage.text(14, 66, f"height: {self._height()}", SMALL, color=FAINT)
+        # The part that the map shows, as a dotted outline in the 3-D panel.
         self.box = _outline(*self.map.get_xlim(), *self.map.get_ylim())
         stage.over.plot(*self.on_solid(self.box, self.values(self.box)).T, color=FAINT, lw=0.7, ls=(0, (2, 2)))
-        stage.text(WIDTH - 14, 66, said, SMALL, ha="right", color=FAINT)
+        words = "seen from above:  ○ start" + ("  ★ minimum" if surface.minimum is not None else "")
+        stage.text(WIDTH - 14, 66, words, SMALL, ha="right", color=FAINT)
 
     def _height(self) -> str:
-        """What the third dimension is."""
+        """What the height in the 3-D panel is."""
         if not self.surface.logarithmic:
             return "f"
         return "log₁₀(1 + f)" if self.base == 0 else f"log₁₀(1 + f - ({self.base:.3g}))"
@@ -111,32 +113,34 @@ class Scene:
         flat = proj3d.proj_transform(*points.T, numpy.clip(z, low, high), self.solid.get_proj())
         return self.stage.pixels(self.solid, numpy.stack(flat[:2], axis=1))
 
-    def sign(self, run: Run) -> list[Any]:
-        """A cross where a run left the map, and words beside it: not on those of others that left there."""
-        look = {"color": run.entrant.color, "animated": True}
-        ((x, y),) = self.on_map(numpy.array([exit_of(run.path, *self.seen)]))
+    def mark_exit(self, one: Trajectory) -> list[Any]:
+        """A cross where a trajectory left the map, and words beside it that do not cover those of another one."""
+        look = {"color": one.entrant.color, "animated": True}
+        ((x, y),) = self.on_map(numpy.array([exit_of(one.path, *self.seen)]))
         cross = self.stage.line(marker="x", markersize=7, markeredgewidth=2, zorder=6, **look)
         cross.set_data([x], [y])
+        # To the right of the cross, but within the map; and up or down, towards its middle, until there is room.
         top, bottom, right = 74, 74 + PANEL, WIDTH - 14
-        room = 62 if run.fate == "left" else 82
+        room = 62 if one.fate == "left" else 82
         x = min(x + 9, right - room)
         y = min(max(y + 3, top + 12), bottom - 6)
         away = 12 if y < (top + bottom) / 2 else -12
-        while any(abs(x - other_x) < room and abs(y - other_y) < 12 for other_x, other_y in self.signs):
+        while any(abs(x - other_x) < room and abs(y - other_y) < 12 for other_x, other_y in self.labels):
             y += away
-        self.signs.append((x, y))
-        return [cross, self.stage.sign(x, y, f"{run.fate} at {run.steps}", SMALL, weight="bold", **look)]
+        self.labels.append((x, y))
+        return [cross, self.stage.sign(x, y, f"{one.fate} at {one.steps}", SMALL, weight="bold", **look)]
 
     def frame(self, step: int) -> ndarray:
         """The picture after `step` steps."""
         self.counter.set_text(f"step {step} of {self.steps}")
-        marks = [mark for racer in reversed(self.racers) for mark in racer.moved(step)]
-        lines = [line for racer in reversed(self.racers) for line in racer.lines]
+        racers = self.racers[::-1]  # the first one is drawn last, on top
+        marks = [mark for racer in racers for mark in racer.moved(step)]
+        lines = [line for racer in racers for line in racer.lines]
         return self.stage.frame([self.counter, *lines, *marks])
 
 
-def exit_of(path: ndarray, x_range: tuple[float, float], y_range: tuple[float, float]) -> tuple[float, float]:
-    """Where a path (n, 2) first crosses the edge of a rectangle; its end, if it does not."""
+def exit_of(path: ndarray, x_range: Range, y_range: Range) -> tuple[float, float]:
+    """Where a path (n, 2) first crosses the edge of a rectangle; the end of the path, if it does not."""
     (x0, x1), (y0, y1) = x_range, y_range
     inside = (path[:, 0] >= x0) & (path[:, 0] <= x1) & (path[:, 1] >= y0) & (path[:, 1] <= y1)
     out = int(numpy.argmin(inside))
@@ -153,64 +157,65 @@ def _outline(x0: float, x1: float, y0: float, y1: float, n: int = 50) -> ndarray
 
 
 class _Racer:
-    """One run's lines and marks on both panels, and its place in the legend."""
+    """One trajectory's line and marker in both panels, and its entry in the legend."""
 
-    def __init__(self, scene: Scene, run: Run, number: int) -> None:
-        self.run = run
-        stage = scene.stage
-        look = {"color": run.entrant.color, "animated": True, "solid_capstyle": "round"}
-        mark = {**look, "marker": marker(run), "markersize": 6, "markeredgecolor": "white", "markeredgewidth": 0.8}
-        fine = between(run.path)
-        clip = {"clip_on": True, "clip_box": scene.map.bbox}
-        self.tracks = [scene.on_solid(fine, scene.values(fine)), scene.on_map(run.path)]
+    def __init__(self, picture: RacePicture, one: Trajectory, number: int) -> None:
+        self.trajectory = one
+        stage = picture.stage
+        look = {"color": one.entrant.color, "animated": True, "solid_capstyle": "round"}
+        mark = {**look, "marker": marker(one), "markersize": 6, "markeredgecolor": "white", "markeredgewidth": 0.8}
+        fine = between(one.path)
+        # The path in pixels of the 3-D panel and of the map, and how many pieces each of its steps has there.
+        self.tracks = [picture.on_solid(fine, picture.values(fine)), picture.on_map(one.path)]
         self.pieces = [PIECES, 1]
-        self.lines = [stage.line(linestyle=run.entrant.dash, linewidth=1.8, **look) for _ in self.tracks]
+        self.lines = [stage.line(linestyle=one.entrant.dash, linewidth=1.8, **look) for _ in self.tracks]
         self.heads = [stage.line(zorder=5, **mark) for _ in self.tracks]
-        if run.fate == "diverged":  # the map is of where the others are
-            self.lines[1].set(**clip)
-            self.heads[1].set(**clip)
-        self._draw_legend(stage, number, scene.legend_top)
-        self.out = scene.sign(run) if run.fate else []
+        if one.fate == "diverged":  # the map shows where the others are
+            for artist in (self.lines[1], self.heads[1]):
+                artist.set(clip_on=True, clip_box=picture.map.bbox)
+        self._draw_legend(stage, number, picture.legend_top)
+        self.out = picture.mark_exit(one) if one.fate else []
 
     def _draw_legend(self, stage: Stage, number: int, top: float) -> None:
-        run, width = self.run, (stage.width - 28) / COLUMNS
+        one, width = self.trajectory, (stage.width - 28) / COLUMNS
         x, y = 14 + width * (number % COLUMNS), top + CELL * (number // COLUMNS) + 12
-        stage.over.plot([x, x + 22], [y - 4, y - 4], color=run.entrant.color, ls=run.entrant.dash, lw=1.8)
+        stage.over.plot([x, x + 22], [y - 4, y - 4], color=one.entrant.color, ls=one.entrant.dash, lw=1.8)
         stage.over.plot(
-            [x + 11], [y - 4], color=run.entrant.color, marker=marker(run), ms=6, mec="white", mew=0.8, ls="none"
+            [x + 11], [y - 4], color=one.entrant.color, marker=marker(one), ms=6, mec="white", mew=0.8, ls="none"
         )
-        stage.text(x + 29, y, run.entrant.label, NORMAL, weight="bold")
-        stage.text(x + 29, y + 14, run.caption, SMALL, color=FAINT)
+        stage.text(x + 29, y, one.entrant.label, NORMAL, weight="bold")
+        stage.text(x + 29, y + 14, one.caption, SMALL, color=FAINT)
         self.loss = stage.text(x + 29, y + 28, "", SMALL, animated=True)
 
     def moved(self, step: int) -> list[Any]:
         """Its artists, as they are after `step` steps."""
-        run, t = self.run, self.run.at(step)
+        one, t = self.trajectory, self.trajectory.at(step)
         for track, pieces, line, head in zip(self.tracks, self.pieces, self.lines, self.heads, strict=True):
             end = t * pieces
             line.set_data(*track[: end + 1].T)
             head.set_data(*track[end : end + 1].T)
-        gone = bool(run.fate) and t == run.steps
-        self.loss.set_text(f"{run.fate} at step {run.steps}" if gone else f"loss {run.losses[t]:.2g}")
+        gone = bool(one.fate) and t == one.steps
+        self.loss.set_text(f"{one.fate} at step {one.steps}" if gone else f"loss {one.losses[t]:.2g}")
         self.loss.set_weight("bold" if gone else "normal")
         return [*self.heads, self.loss, *(self.out if gone else [])]
 
 
 def between(path: ndarray) -> ndarray:
-    """A path (n + 1, 2) with every step cut into `PIECES`: (n PIECES + 1, 2)."""
+    """A path (n + 1, 2) with every step cut into `PIECES` equal pieces: (n PIECES + 1, 2)."""
     n = len(path) - 1
     t = numpy.linspace(0, n, n * PIECES + 1)
     return numpy.stack([numpy.interp(t, numpy.arange(n + 1), column) for column in path.T], axis=1)
 
 
-def marker(run: Run) -> str:
-    """The mark at the head of a run's path."""
-    return MARKERS.get(run.entrant.name, "X")
+def marker(one: Trajectory) -> str:
+    """The marker at the end of a trajectory."""
+    return MARKERS.get(one.entrant.name, "X")
 
 
-def draw_solid(stage: Stage, surface: Surface, place: tuple[float, float, float, float]) -> tuple[Any, float]:
-    """The surface in three dimensions; returns its axes, and what its heights are counted from."""
-    import mpl_toolkits.mplot3d  # noqa: F401 (it makes the projection known)
+def draw_solid(stage: Stage, surface: Surface, place: Rect) -> tuple[Any, float]:
+    """Draw the surface in three dimensions; returns its axes, and the base of its heights (see `ground`)."""
+    import mpl_toolkits.mplot3d  # noqa: F401 (it registers the projection "3d")
+    from matplotlib.ticker import MaxNLocator
 
     axes = stage.axes(*place, projection="3d", computed_zorder=False)
     x, y, f = surface.grid(surface.x_range, surface.y_range, 81)
@@ -232,36 +237,24 @@ def draw_solid(stage: Stage, surface: Surface, place: tuple[float, float, float,
         axis.label.set(fontsize=SMALL, color=FAINT)
         axis.labelpad = -8
         axis.set_tick_params(labelsize=SMALL - 1, pad=-4, labelcolor=FAINT)
-        axis.set_major_locator(_ticks())
+        axis.set_major_locator(MaxNLocator(4, steps=[1, 2, 4, 5, 10], prune="both"))
     return axes, base
 
 
-def _ticks() -> Any:
-    from matplotlib.ticker import MaxNLocator
-
-    return MaxNLocator(4, steps=[1, 2, 4, 5, 10], prune="both")
-
-
-def _entry(run: Run) -> str:
-    """What a legend says of a run."""
-    fate = f"\n{run.fate} at step {run.steps}" if run.fate else ""
-    return f"{run.entrant.label}\n{run.caption}{fate}"
-
-
-def draw_losses(surface: Surface, runs: Sequence[Run], steps: int) -> Any:
-    """Loss against step, for all runs: a figure."""
+def draw_losses(surface: Surface, trajectories: Sequence[Trajectory], steps: int) -> Any:
+    """Draw the loss against the step, for all trajectories: a figure."""
     fig, axes = figure(width=8, height=4.4)
     best = surface.value(surface.minimum) if surface.minimum is not None else 0.0
-    above = [run.losses - best for run in runs]
-    for run, losses in zip(runs, above, strict=True):
-        entrant = run.entrant
-        look = {"color": entrant.color, "ls": entrant.dash, "marker": marker(run), "mec": "white", "ms": 7}
-        axes.plot(losses, **look, markevery=[run.steps], label=_entry(run))
+    above = [one.losses - best for one in trajectories]
+    for one, losses in zip(trajectories, above, strict=True):
+        look = {"color": one.entrant.color, "ls": one.entrant.dash, "marker": marker(one), "mec": "white", "ms": 7}
+        fate = f"\n{one.fate} at step {one.steps}" if one.fate else ""
+        axes.plot(losses, **look, markevery=[one.steps], label=f"{one.entrant.label}\n{one.caption}{fate}")
     if all(losses.min() >= 0 for losses in above) and max(losses.max() for losses in above) > 0:
         axes.set_yscale("log")
         axes.set_ylim(bottom=max(1e-9, 0.5 * min(losses[losses > 0].min() for losses in above if losses.any())))
-    stayed = [losses for run, losses in zip(runs, above, strict=True) if run.fate != "diverged"]
-    if stayed and len(stayed) < len(runs):  # who diverged does not set the scale
+    stayed = [losses for one, losses in zip(trajectories, above, strict=True) if one.fate != "diverged"]
+    if stayed and len(stayed) < len(trajectories):  # the range of the axis is that of the others
         axes.set_ylim(top=1.3 * max(float(losses.max()) for losses in stayed))
     axes.set(xlim=(0, steps), xlabel="step", ylabel=f"loss above the minimum, {best:g}" if best else "loss")
     axes.set_title(f"{surface.title}: loss after each step")
