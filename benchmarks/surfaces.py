@@ -17,9 +17,9 @@ from __future__ import annotations
 
 import math
 from argparse import ArgumentTypeError, Namespace
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from . import UsageError
 from .console import options, report
@@ -33,6 +33,8 @@ from .training.optimizers import entrants, named
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
+
+Found = TypeVar("Found")
 
 RACERS = ("sgd", "momentum", "nesterov", "adagrad", "adadelta", "rmsprop", "adam")
 """The optimizers that race unless others are asked for."""
@@ -68,23 +70,14 @@ def main(argv: Sequence[str]) -> int:
     parts = [part for drawing in drawings for part in drawing.split()]
     written: list[Path] = []
     failed = 0
-    for number, paths in pool.in_parallel(
-        draw,
-        parts,
-        labels=[part.label for part in parts],
-        steps=[1000] * len(parts),
-        jobs=jobs,
-        out=out,
-        apart=any(part.own for part in parts),
-    ):
+    for part, paths in _in_processes(draw, parts, jobs, out):
         if isinstance(paths, list):
             written += paths
             for path in paths:
                 out.print(f"{path}  {path.stat().st_size / 1e3:.0f} kB", markup=False, soft_wrap=True)
         else:
             failed += 1
-            why = parts[number].why(paths) if isinstance(paths, pool.Died) else paths
-            out.print(f"failed: {parts[number].label}: {why}", style="red", markup=False, soft_wrap=True)
+            out.print(f"failed: {part.label}: {paths}", style="red", markup=False, soft_wrap=True)
     out.print(f"{len(written)} pictures and files of numbers in {folder}", markup=False, soft_wrap=True)
     return 1 if failed else 0
 
@@ -95,23 +88,29 @@ def _run(drawings: Sequence[Drawing], jobs: int, out: Console) -> list[Table]:
     Raises:
         UsageError: something is wrong with a user's own surface or optimizer.
     """
-    own = any(drawing.own for drawing in drawings)
-    tables: dict[int, Table] = {}
-    for number, table in pool.in_parallel(
-        run_drawing,
+    tables: dict[Drawing, Table] = {}
+    slow = any(drawing.own or (drawing.steps or 0) > LONG for drawing in drawings)
+    for drawing, table in _in_processes(run_drawing, drawings, jobs if slow else 1, out):
+        if isinstance(table, str):
+            raise UsageError(table)
+        tables[drawing] = table
+    return [tables[drawing] for drawing in drawings]
+
+
+def _in_processes(
+    work: Callable[[Drawing, pool.Tick], Found | str], drawings: Sequence[Drawing], jobs: int, out: Console
+) -> Iterator[tuple[Drawing, Found | str]]:
+    """Do ``work(drawing, tick)`` for every drawing; yields each with its result, or with what is wrong."""
+    for number, found in pool.in_parallel(
+        work,
         drawings,
         labels=[drawing.label for drawing in drawings],
         steps=[1000] * len(drawings),
-        jobs=jobs if own or any((drawing.steps or 0) > LONG for drawing in drawings) else 1,
+        jobs=jobs,
         out=out,
-        apart=own,
+        apart=any(drawing.own for drawing in drawings),
     ):
-        if isinstance(table, pool.Died):
-            raise UsageError(drawings[number].why(table))
-        if isinstance(table, str):
-            raise UsageError(table)
-        tables[number] = table
-    return [tables[number] for number in range(len(drawings))]
+        yield drawings[number], drawings[number].why(found) if isinstance(found, pool.Died) else found
 
 
 def run_drawing(drawing: Drawing, tick: pool.Tick) -> Table | str:

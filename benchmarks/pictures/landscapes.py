@@ -7,7 +7,7 @@ import math
 import minigrad
 from minigrad.tensor import Tensor
 
-from .surface import Surface
+from .surface import Surface, rates
 
 
 def beale(x: Tensor, y: Tensor) -> Tensor:
@@ -77,16 +77,7 @@ SURFACES = {
             start=(1.0, 1.6),
             minimum=(3.0, 0.5),
             steps=199,
-            rates={
-                "sgd": {"lr": 1e-3},
-                "momentum": {"lr": 1e-3, "momentum": 0.95},
-                "nesterov": {"lr": 1e-3, "momentum": 0.95},
-                "adagrad": {"lr": 1.0},
-                "rmsprop": {"lr": 0.1, "alpha": 0.9},
-                "adadelta": {"lr": 1.0, "rho": 0.95, "eps": 1e-3},
-                "adam": {"lr": 0.3},
-                "radam": {"lr": 0.01},
-            },
+            rates=rates(sgd=1e-3, momentum=1e-3, mu=0.95, adagrad=1.0, rmsprop=0.1, eps=1e-3, adam=0.3, radam=0.01),
             logarithmic=True,
             camera=(50, -52),
         ),
@@ -100,16 +91,7 @@ SURFACES = {
             start=(1e-4, 0.8),
             minimum=(4.0, 0.0),
             steps=120,
-            rates={
-                "sgd": {"lr": 0.07},
-                "momentum": {"lr": 0.02, "momentum": 0.95},
-                "nesterov": {"lr": 0.02, "momentum": 0.95},
-                "adagrad": {"lr": 0.4},
-                "rmsprop": {"lr": 0.03, "alpha": 0.9},
-                "adadelta": {"lr": 1.0, "rho": 0.95, "eps": 1e-4},
-                "adam": {"lr": 0.1},
-                "radam": {"lr": 0.03},
-            },
+            rates=rates(sgd=0.07, momentum=0.02, mu=0.95, adagrad=0.4, rmsprop=0.03, eps=1e-4, adam=0.1, radam=0.03),
             camera=(48, -70),
         ),
         Surface(
@@ -122,16 +104,7 @@ SURFACES = {
             start=(-0.27, -0.5),
             minimum=None,
             steps=120,
-            rates={
-                "sgd": {"lr": 0.01},
-                "momentum": {"lr": 0.01, "momentum": 0.9},
-                "nesterov": {"lr": 0.01, "momentum": 0.9},
-                "adagrad": {"lr": 0.1},
-                "rmsprop": {"lr": 0.01, "alpha": 0.9},
-                "adadelta": {"lr": 1.0, "rho": 0.95, "eps": 1e-5},
-                "adam": {"lr": 0.02},
-                "radam": {"lr": 0.02},
-            },
+            rates=rates(sgd=0.01, momentum=0.01, mu=0.9, adagrad=0.1, rmsprop=0.01, eps=1e-5, adam=0.02, radam=0.02),
             falls_away=True,
             camera=(38, -35),
         ),
@@ -145,16 +118,7 @@ SURFACES = {
             start=(-2.0, 2.0),
             minimum=(1.0, 1.0),
             steps=400,
-            rates={
-                "sgd": {"lr": 5e-4},
-                "momentum": {"lr": 2e-4, "momentum": 0.95},
-                "nesterov": {"lr": 2e-4, "momentum": 0.95},
-                "adagrad": {"lr": 0.5},
-                "rmsprop": {"lr": 0.03, "alpha": 0.9},
-                "adadelta": {"lr": 1.0, "rho": 0.95, "eps": 1e-3},
-                "adam": {"lr": 0.3},
-                "radam": {"lr": 5e-4},
-            },
+            rates=rates(sgd=5e-4, momentum=2e-4, mu=0.95, adagrad=0.5, rmsprop=0.03, eps=1e-3, adam=0.3, radam=5e-4),
             logarithmic=True,
             camera=(48, -72),
         ),
@@ -168,16 +132,7 @@ SURFACES = {
             start=(-8.0, -1.0),
             minimum=(0.0, 0.0),
             steps=60,
-            rates={
-                "sgd": {"lr": 0.07},
-                "momentum": {"lr": 0.05, "momentum": 0.8},
-                "nesterov": {"lr": 0.05, "momentum": 0.8},
-                "adagrad": {"lr": 2.0},
-                "rmsprop": {"lr": 0.3, "alpha": 0.9},
-                "adadelta": {"lr": 1.0, "rho": 0.95, "eps": 1e-2},
-                "adam": {"lr": 0.8},
-                "radam": {"lr": 0.05},
-            },
+            rates=rates(sgd=0.07, momentum=0.05, mu=0.8, adagrad=2.0, rmsprop=0.3, eps=1e-2, adam=0.8, radam=0.05),
             camera=(45, -75),
         ),
     )

@@ -9,7 +9,6 @@ two optimizers. (What minigrad's Nesterov, like PyTorch's, calls theta is the pl
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy
 from numpy import ndarray
@@ -47,32 +46,21 @@ class Step:
     end: ndarray
 
 
-def momentum_step(theta: ndarray, v: ndarray) -> Step:
-    """A step of minigrad's Momentum from theta with the velocity v."""
-    _, g = value_and_gradient(SURFACE.function, theta)
-    end, _ = _stepped(optim.Momentum, theta, v)
-    return Step(theta, theta - LR * MU * v, theta, g, end)
+def step(optimizer: type[optim.Momentum] | type[optim.Nesterov], theta: ndarray, v: ndarray) -> Step:
+    """A step of minigrad's Momentum or Nesterov from theta with the velocity v.
 
-
-def nesterov_step(theta: ndarray, v: ndarray) -> Step:
-    """A step of minigrad's Nesterov from the notebook's theta with the velocity v.
-
-    The notebook is the course notebook "6. Optimizers", whose MNIST comparison this project reproduces.
+    Of Nesterov theta is the notebook's, before the velocity carries it to where the gradient is taken. The notebook is
+    the course notebook "6. Optimizers", whose MNIST comparison this project reproduces.
     """
-    ahead = theta - LR * MU * v
-    _, g = value_and_gradient(SURFACE.function, ahead)
-    next_ahead, velocity = _stepped(optim.Nesterov, ahead, v)
-    return Step(theta, ahead, ahead, g, next_ahead + LR * MU * velocity)
-
-
-def _stepped(kind: Any, theta: ndarray, v: ndarray) -> tuple[ndarray, ndarray]:
-    """The parameters and the velocity after one step of an optimizer that starts with theta and v."""
-    x = minigrad.tensor(theta, requires_grad=True)
-    optimizer = kind([x], lr=LR, momentum=MU)
-    optimizer.state_vectors["v"][:] = v
+    carried = theta - LR * MU * v
+    gradient_at = carried if optimizer is optim.Nesterov else theta
+    x = minigrad.tensor(gradient_at, requires_grad=True)
+    made = optimizer([x], lr=LR, momentum=MU)
+    made.state_vectors["v"][:] = v
     SURFACE.function(x[0], x[1]).backward()
-    optimizer.step()
-    return x.numpy().copy(), optimizer.state_vectors["v"].copy()
+    made.step()
+    end = x.numpy() + LR * MU * made.state_vectors["v"] if optimizer is optim.Nesterov else x.numpy()
+    return Step(theta, carried, gradient_at, value_and_gradient(SURFACE.function, gradient_at)[1], end)
 
 
 def draw(request: Request) -> Explanation:
@@ -81,8 +69,8 @@ def draw(request: Request) -> Explanation:
         optimize(SURFACE, ENTRANTS[name], STEPS, {"lr": LR, "momentum": MU}) for name in ("momentum", "nesterov")
     )
     theta, v = momentum.path[AT], momentum.states["v"][AT]
-    one, two = momentum_step(theta, v), nesterov_step(theta, v)
-    losses = [SURFACE.value(step.end) for step in (one, two)]
+    one, two = step(optim.Momentum, theta, v), step(optim.Nesterov, theta, v)
+    losses = [SURFACE.value(one.end), SURFACE.value(two.end)]
     picture = still([momentum, other], [one, two], losses)
     away = [float(numpy.hypot(*trajectory.path[-1])) for trajectory in (momentum, other)]
     return Explanation(
@@ -118,28 +106,28 @@ def still(trajectories: list[Trajectory], steps: list[Step], losses: list[float]
     """The two steps, and below them the two runs."""
     stage = Stage(800, 664, 2)
     stage.title("Nesterov's step", f"{SURFACE.formula};  lr {LR}, μ {MU};  one step from the same θ and v")
-    points = numpy.concatenate([numpy.stack([step.start, step.carried, step.end]) for step in steps])
+    points = numpy.array([point for each in steps for point in (each.start, each.carried, each.end)])
     low, high = points.min(0) - 0.5, points.max(0) + 0.5
     seen = with_aspect(((low[0], high[0]), (low[1], high[1])), WIDTH / HEIGHT)
-    for i, (one, step, loss) in enumerate(zip(trajectories, steps, losses, strict=True)):
-        _draw_step(stage, 44.0 + 392 * i, one, step, loss, seen)
+    for i, (one, each, loss) in enumerate(zip(trajectories, steps, losses, strict=True)):
+        _draw_step(stage, 44.0 + 392 * i, one, each, loss, seen)
         _draw_run(stage, 44.0 + 392 * i, one)
     _draw_legend(stage, 346)
     return stage.frame([])
 
 
-def _draw_step(stage: Stage, left: float, one: Trajectory, step: Step, loss: float, seen: Window) -> None:
+def _draw_step(stage: Stage, left: float, one: Trajectory, drawn: Step, loss: float, seen: Window) -> None:
     axes = stage.axes(left, 86, WIDTH, HEIGHT)
     draw_map(axes, SURFACE, *seen, levels=40)
     color = one.entrant.color
     stage.text(left, 78, one.entrant.label, 10, weight="bold", color=color)
     stage.text(left + WIDTH, 78, f"lands at f = {loss:.3g}", SMALL, ha="right", color=FAINT)
     arrow = {"arrowstyle": "-|>", "mutation_scale": 14, "lw": 2.2, "shrinkA": 0, "shrinkB": 0}
-    for start, stop, shade in ((step.start, step.carried, color), (step.carried, step.end, INK)):
+    for start, stop, shade in ((drawn.start, drawn.carried, color), (drawn.carried, drawn.end, INK)):
         axes.annotate("", stop, start, arrowprops={**arrow, "color": shade})
-    axes.annotate("", step.end, step.start, arrowprops={**arrow, "color": FAINT, "lw": 1.2, "ls": (0, (3, 2))})
-    axes.plot(*step.gradient_at, marker="D", ms=8, mfc="white", mec=INK, mew=1.4, zorder=9)
-    axes.plot(*step.start, marker="o", ms=6, color=color, mec="white", mew=0.8, zorder=10)
+    axes.annotate("", drawn.end, drawn.start, arrowprops={**arrow, "color": FAINT, "lw": 1.2, "ls": (0, (3, 2))})
+    axes.plot(*drawn.gradient_at, marker="D", ms=8, mfc="white", mec=INK, mew=1.4, zorder=9)
+    axes.plot(*drawn.start, marker="o", ms=6, color=color, mec="white", mew=0.8, zorder=10)
 
 
 def _draw_legend(stage: Stage, top: float) -> None:

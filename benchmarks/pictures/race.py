@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy
 from numpy import ndarray
@@ -130,29 +130,33 @@ def optimize(
     log = _Log(surface, x, y, optimizer)
     with numpy.errstate(all="ignore"):  # a run that diverges overflows
         log.note()
-        while len(log.path) <= steps and not log.fate:
+        while len(log.rows) <= steps and not log.fate:
             with user_errors(entrant.spec):
                 optimizer.step(*([log.compute_gradient] if optimizer.needs_closure else []))
-            if surface.contains((x.item(), y.item())):
-                log.note()
-                if not math.isfinite(log.losses[-1]):
-                    log.drop_last()
-                    log.leave()
-            else:
+            if not (surface.contains((x.item(), y.item())) and math.isfinite(log.note())):
                 log.leave()
-            if len(log.path) % 100 == 0:
-                tick(len(log.path) / steps)
+            if len(log.rows) % 100 == 0:
+                tick(len(log.rows) / steps)
     with user_errors(entrant.spec):  # the hyperparameters may be objects of the user's own
         return Trajectory(
             entrant,
             caption(optimizer, given),
-            numpy.array(log.path),
-            numpy.array(log.losses),
-            numpy.array(log.gradients),
-            {name: numpy.array(values) for name, values in log.states.items()},
+            numpy.array([row.point for row in log.rows]),
+            numpy.array([row.loss for row in log.rows]),
+            numpy.array([row.gradient for row in log.rows]),
+            {name: numpy.array([row.state[name] for row in log.rows]) for name in log.rows[0].state},
             {name: value for name, value in optimizer.param_groups[0].items() if name != "params"},
             log.fate,
         )
+
+
+class _Row(NamedTuple):
+    """One row of a trajectory."""
+
+    point: tuple[float, float]
+    loss: float
+    gradient: list[float]
+    state: dict[str, ndarray]
 
 
 @dataclass
@@ -163,10 +167,7 @@ class _Log:
     x: Tensor
     y: Tensor
     optimizer: Optimizer
-    path: list[tuple[float, float]] = field(default_factory=list)
-    losses: list[float] = field(default_factory=list)
-    gradients: list[list[float]] = field(default_factory=list)
-    states: dict[str, list[ndarray]] = field(default_factory=dict)
+    rows: list[_Row] = field(default_factory=list)
     fate: str = ""
 
     def compute_gradient(self) -> float:
@@ -177,34 +178,25 @@ class _Log:
             f.backward()
         return float(f)
 
-    def note(self) -> None:
-        """Add a row: where it is, the loss and the gradient there, and the state."""
+    def note(self) -> float:
+        """Compute the loss at (x, y) and return it. If it is finite, or this is the start, add a row."""
         loss = self.compute_gradient()
-        self.path.append((self.x.item(), self.y.item()))
-        self.losses.append(loss)
-        self.gradients.append([0.0 if c.grad is None else c.grad.item() for c in (self.x, self.y)])
-        for name, vector in state_of(self.optimizer).items():
-            self.states.setdefault(name, []).append(vector.copy())
-
-    def drop_last(self) -> None:
-        """Remove the last row, whose loss is not finite."""
-        columns: list[list[Any]] = [self.path, self.losses, self.gradients, *self.states.values()]
-        for column in columns:
-            column.pop()
+        if math.isfinite(loss) or not self.rows:
+            gradient = [0.0 if c.grad is None else c.grad.item() for c in (self.x, self.y)]
+            state = {name: vector.copy() for name, vector in state_of(self.optimizer).items()}
+            self.rows.append(_Row((self.x.item(), self.y.item()), loss, gradient, state))
+        return loss
 
     def leave(self) -> None:
         """Add the last row, where the line to (x, y) crosses the edge of the surface, and note how the run ended."""
-        to = (self.x.item(), self.y.item())
+        last, to = self.rows[-1], (self.x.item(), self.y.item())
         self.fate = "left" if self.surface.falls_away and all(map(math.isfinite, to)) else "diverged"
-        place = crossing(self.path[-1], to, self.surface.x_range, self.surface.y_range)
-        loss = self.surface.value(place)
+        point = crossing(last.point, to, self.surface.x_range, self.surface.y_range)
+        loss = self.surface.value(point)
         if not math.isfinite(loss):  # on the edge the function is not finite either
-            place, loss = self.path[-1], self.losses[-1]
-        self.path.append(place)
-        self.losses.append(loss)
-        self.gradients.append(self.gradients[-1])
-        for name, vector in state_of(self.optimizer).items():
-            self.states[name].append(vector.copy() if numpy.isfinite(vector).all() else self.states[name][-1])
+            point, loss = last.point, last.loss
+        now = {name: vector.copy() for name, vector in state_of(self.optimizer).items() if numpy.isfinite(vector).all()}
+        self.rows.append(_Row(point, loss, last.gradient, last.state | now))
 
 
 def _made(entrant: Entrant, params: list[Tensor], given: Mapping[str, Any]) -> Optimizer:

@@ -85,8 +85,9 @@ class RacePicture:
         mark_minimum(self.map, surface)
         stage.text(14, 66, f"height: {self._height()}", SMALL, color=FAINT)
         # The part that the map shows, as a dotted outline in the 3-D panel.
-        self.box = _outline(*self.map.get_xlim(), *self.map.get_ylim())
-        stage.over.plot(*self.on_solid(self.box, self.values(self.box)).T, color=FAINT, lw=0.7, ls=(0, (2, 2)))
+        (x0, x1), (y0, y1) = self.seen
+        box = between(numpy.array([(x0, y0), (x1, y0), (x1, y1), (x0, y1), (x0, y0)]), 49)
+        stage.over.plot(*self.on_solid(box, self.values(box)).T, color=FAINT, lw=0.7, ls=(0, (2, 2)))
         words = "seen from above:  ○ start" + ("  ★ minimum" if surface.minimum is not None else "")
         stage.text(WIDTH - 14, 66, words, SMALL, ha="right", color=FAINT)
 
@@ -148,14 +149,6 @@ def exit_of(path: ndarray, x_range: Range, y_range: Range) -> tuple[float, float
     return float(end[0]), float(end[1])
 
 
-def _outline(x0: float, x1: float, y0: float, y1: float, n: int = 50) -> ndarray:
-    """The points of a rectangle's sides, (4 n, 2)."""
-    there, up = numpy.linspace(x0, x1, n), numpy.linspace(y0, y1, n)
-    x = numpy.concatenate([there, numpy.full(n, x1), there[::-1], numpy.full(n, x0)])
-    y = numpy.concatenate([numpy.full(n, y0), up, numpy.full(n, y1), up[::-1]])
-    return numpy.stack([x, y], axis=1)
-
-
 class _Racer:
     """One trajectory's line and marker in both panels, and its entry in the legend."""
 
@@ -164,7 +157,7 @@ class _Racer:
         stage = picture.stage
         look = {"color": one.entrant.color, "animated": True, "solid_capstyle": "round"}
         mark = {**look, "marker": marker(one), "markersize": 6, "markeredgecolor": "white", "markeredgewidth": 0.8}
-        fine = between(one.path)
+        fine = between(one.path, PIECES)
         # The path in pixels of the 3-D panel and of the map, and how many pieces each of its steps has there.
         self.tracks = [picture.on_solid(fine, picture.values(fine)), picture.on_map(one.path)]
         self.pieces = [PIECES, 1]
@@ -200,11 +193,11 @@ class _Racer:
         return [*self.heads, self.loss, *(self.out if gone else [])]
 
 
-def between(path: ndarray) -> ndarray:
-    """A path (n + 1, 2) with every step cut into `PIECES` equal pieces: (n PIECES + 1, 2)."""
-    n = len(path) - 1
-    t = numpy.linspace(0, n, n * PIECES + 1)
-    return numpy.stack([numpy.interp(t, numpy.arange(n + 1), column) for column in path.T], axis=1)
+def between(path: ndarray, pieces: int) -> ndarray:
+    """A path (n + 1, 2) with every step cut into equal pieces: (n pieces + 1, 2)."""
+    from matplotlib.path import Path
+
+    return numpy.asarray(Path(path).interpolated(pieces).vertices)
 
 
 def marker(one: Trajectory) -> str:

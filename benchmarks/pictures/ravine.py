@@ -49,15 +49,16 @@ def draw(request: Request) -> Explanation:
         frame = RavineAnimation([(runs[i], NAMES[i]) for i in (1, 2)]).frame
         written += animate(request.folder / "ravine.gif", frame, range(SHOWN + 1), [SHOWN], fps=8)
     steps = [steps_to(one, 1e-3) for one in runs]
+    lr, mu = ([one.hyperparameters.get(name) for one in runs] for name in ("lr", "momentum"))
     return Explanation(
         "A ravine, without and with momentum",
         [
             f"The curvatures are {low:.3g} and {high:.3g} (second derivatives, from minigrad's engine), the condition "
             f"number is {high / low:.3g}. Above the learning rate 2 / {high:.3g} = {2 / high:.3g}, SGD oscillates with "
             "growing amplitude.",
-            f"To reach a thousandth of the first loss SGD takes {steps[1]} steps at its best rate, {_lr(runs[1]):.3g}. "
-            f"Momentum takes {steps[2]} at a quarter of that rate with mu = {_mu(runs[2]):g}, and {steps[3]} at its "
-            f"own best, {_lr(runs[3]):.3g} with mu = {_mu(runs[3]):.3g}.",
+            f"To reach a thousandth of the first loss SGD takes {steps[1]} steps at its best rate, {lr[1]:.3g}. "
+            f"Momentum takes {steps[2]} at a quarter of that rate with mu = {mu[2]:g}, and {steps[3]} at its "
+            f"own best, {lr[3]:.3g} with mu = {mu[3]:.3g}.",
         ],
         {
             "curvatures": [low, high],
@@ -92,17 +93,9 @@ def steps_to(one: Trajectory, part: float) -> int | None:
     return None if above[-1] == one.steps else int(above[-1]) + 1
 
 
-def _lr(one: Trajectory) -> float:
-    return float(one.hyperparameters["lr"])
-
-
-def _mu(one: Trajectory) -> float:
-    return float(one.hyperparameters["momentum"])
-
-
 def _caption(one: Trajectory) -> str:
-    mu = f", μ {_mu(one):.3g}" if "momentum" in one.hyperparameters else ""
-    return f"lr {_lr(one):.3g}{mu}"
+    values = one.hyperparameters
+    return f"lr {values['lr']:.3g}" + (f", μ {values['momentum']:.3g}" if "momentum" in values else "")
 
 
 def still(runs: list[Trajectory], low: float, high: float) -> ndarray:

@@ -21,6 +21,26 @@ Rates = Mapping[str, Mapping[str, Any]]
 """The hyperparameters of each optimizer, by its name in `benchmarks.training.optimizers`."""
 
 
+def rates(
+    *, sgd: float, momentum: float, mu: float, adagrad: float, rmsprop: float, eps: float, adam: float, **others: float
+) -> Rates:
+    """The hyperparameters of the optimizers on a surface: the learning rates that are given, and usual values.
+
+    `momentum` is the learning rate of Momentum and Nesterov, and `mu` their momentum. Adadelta has the learning rate
+    1; `eps` determines the size of its first steps.
+    """
+    return {
+        "sgd": {"lr": sgd},
+        "momentum": {"lr": momentum, "momentum": mu},
+        "nesterov": {"lr": momentum, "momentum": mu},
+        "adagrad": {"lr": adagrad},
+        "rmsprop": {"lr": rmsprop, "alpha": 0.9},
+        "adadelta": {"lr": 1.0, "rho": 0.95, "eps": eps},
+        "adam": {"lr": adam},
+        **{name: {"lr": lr} for name, lr in others.items()},
+    }
+
+
 @dataclass(frozen=True)
 class Surface:
     """A function of two tensors, and the settings of the race on it.

@@ -23,7 +23,7 @@ from minigrad.tensor import Tensor
 from .. import UsageError
 from ..training.user_code import errors_of, file_and_name, load_file
 from .landscapes import SURFACES
-from .surface import Range, Rates, Surface, hessian, leaves
+from .surface import Range, Rates, Surface, hessian, leaves, rates
 
 
 def find_surface(spec: str, x_range: Range = (-3, 3), y_range: Range = (-3, 3)) -> Surface:
@@ -115,15 +115,8 @@ def _fitting_rates(surface: Surface) -> Rates:
     steepest = float(numpy.abs(numpy.linalg.eigvalsh(second)).max())
     lr = _rounded(0.5 / steepest) if steepest > 0 else 0.01
     width = max(surface.x_range[1] - surface.x_range[0], surface.y_range[1] - surface.y_range[0])
-    return {
-        "sgd": {"lr": lr},
-        "momentum": {"lr": _rounded(lr / 2), "momentum": 0.9},
-        "nesterov": {"lr": _rounded(lr / 2), "momentum": 0.9},
-        "adagrad": {"lr": _rounded(width / 15)},
-        "rmsprop": {"lr": _rounded(width / 100), "alpha": 0.9},
-        "adadelta": {"lr": 1.0, "rho": 0.95, "eps": 1e-3},
-        "adam": {"lr": _rounded(width / 50)},
-    }
+    lrs = {"sgd": lr, "momentum": lr / 2, "adagrad": width / 15, "rmsprop": width / 100, "adam": width / 50}
+    return rates(mu=0.9, eps=1e-3, **{name: _rounded(lr) for name, lr in lrs.items()})
 
 
 def _rounded(number: float) -> float:

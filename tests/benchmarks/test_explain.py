@@ -100,7 +100,7 @@ def test_sgd_stays_in_the_dip_and_momentum_leaves_it():
 def test_the_two_steps_are_the_notebooks_formulas():
     theta, v = numpy.array([-6.0, -3.5]), numpy.array([-30.0, 45.0])
     lr, mu = nesterov_step.LR, nesterov_step.MU
-    one, two = nesterov_step.momentum_step(theta, v), nesterov_step.nesterov_step(theta, v)
+    one, two = nesterov_step.step(optim.Momentum, theta, v), nesterov_step.step(optim.Nesterov, theta, v)
     numpy.testing.assert_allclose(one.end, theta - lr * (mu * v + ravine_gradient(theta)), rtol=1e-12)
     rules = [NesterovLookAhead(lr=lr, momentum=mu) for _ in theta]
     for rule, velocity in zip(rules, v, strict=True):

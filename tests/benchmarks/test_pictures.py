@@ -31,6 +31,7 @@ from benchmarks.pictures.race import optimize, race
 from benchmarks.pictures.stage import Stage
 from benchmarks.pictures.step_parts import nesterov, step_parts
 from benchmarks.training.optimizers import ENTRANTS, entrants
+from minigrad import optim
 
 
 @pytest.fixture
@@ -266,10 +267,18 @@ def test_where_a_path_leaves():
     assert race_picture.exit_of(numpy.array([[5.0, 1.0], [10.0, 5.0]]), *window) == (10, 5)  # the edge belongs to it
 
 
-def test_a_path_is_cut_into_pieces_and_an_outline_goes_round():
-    close(race_picture.between(numpy.array([[0.0, 0.0], [8.0, 16.0]])), [[i, 2 * i] for i in range(9)])
-    corners = race_picture._outline(0, 1, 2, 4, n=2)
-    close(corners, [[0, 2], [1, 2], [1, 2], [1, 4], [1, 4], [0, 4], [0, 4], [0, 2]])
+def test_a_path_is_cut_into_pieces():
+    path = numpy.array([[0.0, 0.0], [8.0, 16.0], [8.0, 0.0]])
+    close(race_picture.between(path, 8), [[i, 2 * i] for i in range(9)] + [[8, 16 - 2 * i] for i in range(1, 9)])
+
+
+def test_the_part_that_the_map_shows_is_outlined_on_the_surface(stages):
+    place = SURFACES["ravine"]
+    picture = race_picture.RacePicture(place, race(place, entrants(["adam"]), 5, {}), 5)
+    (x0, x1), (y0, y1) = picture.seen
+    corners = numpy.array([(x0, y0), (x1, y0), (x1, y1), (x0, y1), (x0, y0)])
+    outline = next(line for line in picture.stage.over.get_lines() if len(line.get_xdata()) == 4 * 49 + 1)
+    close(outline.get_xydata()[::49], picture.on_solid(corners, place.values(*corners.T)))
 
 
 # Animations.
@@ -515,7 +524,7 @@ def test_the_two_steps_are_drawn_from_theta_to_where_they_end(stages):
         for name in ("momentum", "nesterov")
     ]
     theta, v = runs[0].path[2], runs[0].states["v"][2]
-    steps = [nesterov_step.momentum_step(theta, v), nesterov_step.nesterov_step(theta, v)]
+    steps = [nesterov_step.step(kind, theta, v) for kind in (optim.Momentum, optim.Nesterov)]
     nesterov_step.still(runs, steps, [1.25, 0.5])
     (it,) = stages
     assert_legible(it)
