@@ -182,7 +182,7 @@ def _steps(text: str) -> int:
     if steps > LONGEST:
         raise ArgumentTypeError(
             f"must be at most {LONGEST}, not {text!r}: for each optimizer a million steps take about two minutes, "
-            "twice, half a gigabyte of memory, and a file of 60 megabytes"
+            "twice, a gigabyte of memory, and a file of 60 megabytes"
         )
     return steps
 

@@ -55,9 +55,9 @@ class RacePicture:
     """The picture of a race, after any number of steps.
 
     Args:
-        surface: what they race on.
-        trajectories: their trajectories.
-        steps: of the race.
+        surface: the surface of the race.
+        trajectories: those of all optimizers.
+        steps: the number of steps of the race.
         sharpness: see `Stage`.
     """
 

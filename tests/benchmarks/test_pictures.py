@@ -630,7 +630,7 @@ def test_slow_weights_wait_while_fast_ones_go_ahead(stages, monkeypatch):
     assert film.losses.get_xlim() == (4, 12)
 
 
-# What the explanations tell, and the files they write.
+# What the explanations say, and the files they write.
 
 
 def test_an_explanation_has_animations_unless_none_are_wanted(tmp_path):

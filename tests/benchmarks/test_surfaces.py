@@ -131,7 +131,7 @@ BEALE = {
     "adadelta": ("Adadelta", {"lr": 1.0, "rho": 0.95, "eps": 1e-3}),
     "adam": ("Adam", {"lr": 0.3}),
 }
-"""Everybody's parameters on Beale's function, and the name of the scalar rule."""
+"""The hyperparameters on Beale's function, and the name of the scalar rule."""
 
 
 def raced(name: str, racers=surfaces.RACERS, **rates):
@@ -274,6 +274,17 @@ def test_a_path_that_leaves_is_kept_to_where_it_left():
     before, there, beyond = one.path[-2], one.path[-1], numpy.array(scalar[-1])
     cross = (there - before)[0] * (beyond - before)[1] - (there - before)[1] * (beyond - before)[0]
     assert abs(cross) < 1e-8 * math.dist(before, beyond)
+
+
+def test_the_last_state_is_that_after_the_step_out_unless_it_is_not_finite():
+    one = raced("saddle", ["momentum"])["momentum"]
+    assert one.fate == "left"
+    numpy.testing.assert_allclose(one.states["v"][-1], 0.9 * one.states["v"][-2] + one.gradients[-2], rtol=1e-12)
+    assert (one.states["v"][-1] != one.states["v"][-2]).all()
+    steep = replace(SURFACES["ravine"], function=lambda x, y: 1e308 * (x + y), start=(0.5, 0.5), minimum=None)
+    one = optimize(steep, ENTRANTS["momentum"], 5, {"lr": 1e-310, "momentum": 0.9})
+    assert (one.fate, one.steps) == ("diverged", 2)
+    numpy.testing.assert_array_equal(one.states["v"], [[0, 0], [1e308, 1e308], [1e308, 1e308]])  # not 1.9e308, inf
 
 
 def test_a_path_that_turns_to_nan_is_kept_to_where_it_was_seen(mine):
