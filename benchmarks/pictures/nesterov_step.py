@@ -34,9 +34,10 @@ WIDTH, HEIGHT = 350.0, 226.0
 
 @dataclass(frozen=True)
 class Step:
-    """One step: the velocity carries it from `start` to `carried`; the gradient there or here leads on to `end`.
+    """One step, in points and vectors of shape (2,).
 
-    All are of shape (2,). `gradient` is the gradient at `gradient_at`.
+    The velocity carries it from `start` to `carried`. From there the gradient, which is taken at `gradient_at`, leads
+    to `end`.
     """
 
     start: ndarray
@@ -49,8 +50,8 @@ class Step:
 def step(optimizer: type[optim.Momentum] | type[optim.Nesterov], theta: ndarray, v: ndarray) -> Step:
     """A step of minigrad's Momentum or Nesterov from theta with the velocity v.
 
-    Of Nesterov theta is the notebook's, before the velocity carries it to where the gradient is taken. The notebook is
-    the course notebook "6. Optimizers", whose MNIST comparison this project reproduces.
+    Nesterov's theta is the one of the course notebook "6. Optimizers", whose MNIST comparison this project reproduces:
+    the point from which the velocity leads to where the gradient is taken.
     """
     carried = theta - LR * MU * v
     gradient_at = carried if optimizer is optim.Nesterov else theta

@@ -1,7 +1,7 @@
 """Adam's first iterations on MNIST, without and with a warm-up, and RAdam's: how the gradients are distributed.
 
-The notebook is the course notebook "6. Optimizers", whose MNIST comparison this project reproduces. It shows a picture
-of log |gradient| over Adam's first iterations by the authors of RAdam, of a translation model. Here it is the
+The notebook is the course notebook "6. Optimizers", whose MNIST comparison this project reproduces. Its picture of
+log |gradient| over Adam's first iterations is by the authors of RAdam, of a translation model. Here it is the
 notebook's own network, at the learning rate 0.01 of its cells 14 and 15. Without a warm-up Adam's first step changes
 every weight by the whole learning rate, however small its gradient. After that step more gradients are exactly 0, those
 of hidden units that are 0 for a whole mini-batch, and after ten iterations there are many more small gradients. That is
