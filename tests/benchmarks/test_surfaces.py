@@ -366,13 +366,18 @@ def test_an_animation_has_all_frames_the_colours_and_no_half_files(tmp_path):
     assert sorted(tmp_path.iterdir()) == sorted(written)
 
 
-@pytest.mark.parametrize(("ending", "made"), [("exit 0", True), ("exit 1", False)])
-def test_ffmpeg_is_handed_every_frame(tmp_path, monkeypatch, ending, made):
-    program = tmp_path / "bin" / "ffmpeg"
+def fake_ffmpeg(folder: Path, monkeypatch: pytest.MonkeyPatch, ending: str) -> None:
+    """Install a program that writes what it is handed to the file that is named last."""
+    program = folder / "bin" / "ffmpeg"
     program.parent.mkdir()
     program.write_text(f'#!/bin/sh\nfor last; do :; done\ncat > "$last"\n{ending}\n')
     program.chmod(0o755)
     monkeypatch.setenv("PATH", f"{program.parent}{os.pathsep}{os.environ['PATH']}")
+
+
+@pytest.mark.parametrize(("ending", "made"), [("exit 0", True), ("exit 1", False)])
+def test_ffmpeg_is_handed_every_frame(tmp_path, monkeypatch, ending, made):
+    fake_ffmpeg(tmp_path, monkeypatch, ending)
     frames = [numpy.full((4, 6, 3), 40 * i, numpy.uint8) for i in range(5)]
     written = animation.animate(tmp_path / "b.gif", frames.__getitem__, range(5), range(5), fps=10, hold=0.3)
     film = tmp_path / "b.mp4"
@@ -380,6 +385,14 @@ def test_ffmpeg_is_handed_every_frame(tmp_path, monkeypatch, ending, made):
     if made:  # the last frame is held for three more
         assert film.read_bytes() == b"".join(frame.tobytes() for frame in [*frames, *frames[-1:] * 3])
     assert sorted(path.name for path in tmp_path.iterdir() if path.is_file()) == sorted(p.name for p in written)
+
+
+def test_an_error_in_a_frame_leaves_no_file(tmp_path, monkeypatch):
+    fake_ffmpeg(tmp_path, monkeypatch, "exit 0")
+    frames = [numpy.full((4, 6, 3), 40 * i, numpy.uint8) for i in range(3)]
+    with pytest.raises(IndexError):
+        animation.animate(tmp_path / "c.gif", frames.__getitem__, range(4), [0])
+    assert [path.name for path in tmp_path.iterdir()] == ["bin"]
 
 
 # What is wrong, and what lies at the edge.
