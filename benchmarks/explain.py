@@ -1,10 +1,10 @@
-"""What each optimizer's idea does, in pictures with numbers: momentum, look-ahead, warm-up, slow weights, memory.
+"""What each optimizer's idea does, in pictures with numbers: momentum, Nesterov's step, warm-up, slow weights, memory.
 
 ``python -m benchmarks explain`` writes to ``results/explain``: oscillation in a ravine without and with momentum
-(ravine.png, .gif), a local minimum that SGD stays in and momentum leaves (local-minimum.png, .gif), Nesterov's
-look-ahead step beside momentum's (look-ahead.png), the gradients of Adam's first iterations on MNIST without and
-with a warm-up, and RAdam's (warm-up.png), Lookahead's slow and fast weights (lookahead.png, .gif), what each state
-takes in memory (memory.png), and all the numbers (explain.json). Each is a module in `benchmarks.pictures`.
+(ravine.png, .gif), a local minimum that SGD stays in and momentum leaves (local-minimum.png, .gif), Nesterov's step
+beside momentum's (nesterov-step.png), the gradients of Adam's first iterations on MNIST without and with a warm-up,
+and RAdam's (warm-up.png), Lookahead's slow and fast weights (lookahead.png, .gif), the memory that each optimizer's
+state takes (memory.png), and all the numbers (explain.json). Each is a module in `benchmarks.pictures`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pathlib import Path
 
 from . import UsageError
 from .console import options, report
-from .pictures.explaining import Explanation, Request
+from .pictures.explanation import Explanation, Request
 from .training import pool
 
 EXPLANATIONS = {
@@ -23,15 +23,15 @@ EXPLANATIONS = {
     "warm-up": "warm_up",
     "ravine": "ravine",
     "local-minimum": "local_minimum",
-    "look-ahead": "look_ahead",
+    "nesterov-step": "nesterov_step",
     "memory": "memory",
 }
-"""The module in `benchmarks.pictures` that explains something, by its name; the longest first, so that processes that
-work side by side are done at about the same time."""
+"""The module in `benchmarks.pictures` for each explanation, by its name. Those that take longest come first, so that
+processes that work at the same time end at about the same time."""
 
 
 def main(argv: Sequence[str]) -> int:
-    """Run it. Returns 0.
+    """Run the command. Returns 0.
 
     Raises:
         UsageError: something is wrong with what was asked for, or MNIST is not there.
@@ -40,12 +40,12 @@ def main(argv: Sequence[str]) -> int:
     names = asked.names or list(EXPLANATIONS)
     for name in names:
         if name not in EXPLANATIONS:
-            raise UsageError(f"nothing is called {name!r}: there are {', '.join(EXPLANATIONS)}")
+            raise UsageError(f"there is no explanation {name!r}: there are {', '.join(EXPLANATIONS)}")
     folder = report.results_folder(Path(asked.results) / "explain", "explain.json")
     out = report.console()
-    told: dict[str, Explanation] = {}
+    numbers = {}
     for number, explanation in pool.in_parallel(
-        explain,
+        draw,
         [(name, Request(folder, not asked.stills, asked.seed)) for name in names],
         labels=names,
         steps=[2] * len(names),
@@ -54,14 +54,16 @@ def main(argv: Sequence[str]) -> int:
     ):
         if isinstance(explanation, pool.Died):
             raise UsageError(f"{names[number]}: {explanation}")
-        told[names[number]] = explanation
+        numbers[names[number]] = explanation.numbers
         out.print(f"[bold]{explanation.title}[/bold]")
         for sentence in explanation.sentences:
             out.print(f"  {sentence}")
         for path in explanation.written:
             out.print(f"  {path}  {path.stat().st_size / 1e3:.0f} kB", markup=False, soft_wrap=True)
-    numbers = {name: told[name].numbers for name in names}
-    record = {"environment": report.environment() | {"seed": asked.seed}, "explanations": numbers}
+    record = {
+        "environment": report.environment() | {"seed": asked.seed},
+        "explanations": {name: numbers[name] for name in names},
+    }
     out.print(f"Numbers: {report.write_json(folder / 'explain.json', record)}", markup=False, soft_wrap=True)
     return 0
 
@@ -76,10 +78,10 @@ def _parser() -> options.Parser:
     return parser
 
 
-def explain(task: tuple[str, Request], tick: pool.Tick) -> Explanation:
-    """Draw one explanation, in a process of its own."""
-    name, asked = task
+def draw(named: tuple[str, Request], tick: pool.Tick) -> Explanation:
+    """Draw the explanation with this name."""
+    name, request = named
     tick(1)
-    told: Explanation = importlib.import_module(f".pictures.{EXPLANATIONS[name]}", __package__).explain(asked)
+    drawn: Explanation = importlib.import_module(f".pictures.{EXPLANATIONS[name]}", __package__).draw(request)
     tick(2)
-    return told
+    return drawn

@@ -1,7 +1,8 @@
-"""How much memory each optimizer's state takes, measured: bytes for each parameter.
+"""How much memory each optimizer's state takes, measured: bytes per parameter.
 
-An optimizer is built on parameters whose vectors theta and g are laid already, and takes two steps. What Python
-then holds that it did not hold before is the optimizer's state, whether it says that it keeps it or not.
+An optimizer is made for parameters whose vectors theta (the parameters) and g (their gradients) exist already, and
+takes two steps. The memory that Python has then allocated in addition is the optimizer's state, whether the optimizer
+lists it in `state` or not.
 """
 
 from __future__ import annotations
@@ -19,18 +20,18 @@ from minigrad import optim
 from minigrad.optim import compiled
 
 from ..training.optimizers import ENTRANTS
-from .explaining import Explanation, Request
-from .race import kept
+from .explanation import Explanation, Request
+from .race import state_of
 from .stage import FAINT, NORMAL, SMALL, Stage, save_png
 
 PARAMETERS = 1_000_000
-"""Of float32, 4 bytes each."""
+"""The number of parameters: float32, 4 bytes each."""
 
 
 def measured(make: Callable[..., Any]) -> tuple[float, list[str]]:
-    """Bytes of state for each parameter, and the names of what is kept, for the optimizer that `make(params)` gives.
+    """Bytes of state per parameter of the optimizer ``make(params)``, and the names of its state.
 
-    It is what `PARAMETERS` more parameters take: the temporaries, which do not grow with them, are not counted.
+    It is the difference between 2 and 1 times `PARAMETERS` parameters, so what does not grow with them is not counted.
     """
     with compiled.without():  # compiling takes memory too
         one, names = _taken(make, PARAMETERS)
@@ -39,11 +40,11 @@ def measured(make: Callable[..., Any]) -> tuple[float, list[str]]:
 
 
 def _taken(make: Callable[..., Any], count: int) -> tuple[int, list[str]]:
-    """Bytes that an optimizer of `count` parameters takes after two steps, and the names of what is kept."""
+    """Bytes that an optimizer of `count` parameters has allocated after two steps, and the names of its state."""
     x = minigrad.zeros(count, requires_grad=True)
-    laid = optim.SGD([x])  # theta and g are there from now on
+    sgd = optim.SGD([x])  # makes the vectors theta and g
     x.grad = minigrad.ones(count)
-    laid.step()  # takes the gradient into g
+    sgd.step()  # moves the gradient into g
     gc.collect()
     tracemalloc.start()
     try:
@@ -55,27 +56,27 @@ def _taken(make: Callable[..., Any], count: int) -> tuple[int, list[str]]:
         after, _ = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    return after - before, list(kept(optimizer))
+    return after - before, list(state_of(optimizer))
 
 
-def explain(asked: Request) -> Explanation:
+def draw(request: Request) -> Explanation:
     """Draw memory.png."""
     found = {name: measured(entrant.make) for name, entrant in ENTRANTS.items()}
-    written = [save_png(asked.folder / "memory.png", still(found), 64)]
+    written = [save_png(request.folder / "memory.png", still(found), 64)]
     groups: dict[int, list[str]] = {}
     for name, (size, _) in found.items():
         groups.setdefault(round(size), []).append(ENTRANTS[name].label)
-    told = "; ".join(f"{size} bytes: {', '.join(names)}" for size, names in sorted(groups.items()))
+    sizes = "; ".join(f"{size} bytes: {', '.join(names)}" for size, names in sorted(groups.items()))
     return Explanation(
         "What the state takes",
-        [f"For each float32 parameter (4 bytes, and 4 for its gradient), measured over {PARAMETERS:,}: {told}."],
+        [f"For each float32 parameter (4 bytes, and 4 for its gradient), measured over {PARAMETERS:,}: {sizes}."],
         {name: {"bytes_per_parameter": round(size, 3), "keeps": names} for name, (size, names) in found.items()},
         written,
     )
 
 
 def still(found: dict[str, tuple[float, list[str]]]) -> ndarray:
-    """A bar for each optimizer, beside that of the parameter and its gradient."""
+    """For each optimizer a bar of its state, after a grey one of the parameter and its gradient."""
     rows = sorted(found, key=lambda name: (round(found[name][0]), list(found).index(name)))
     stage = Stage(800, 96 + 26 * len(rows) + 44, 2)
     stage.title(

@@ -1,25 +1,22 @@
-"""Running optimizers on a surface, and keeping everything that a picture of it may want."""
+"""Run optimizers on a surface, and record what the pictures of it need."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
-from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy
 from numpy import ndarray
 
-import minigrad
 from minigrad.optim import Optimizer
 from minigrad.tensor import Tensor
 
 from .. import UsageError
 from ..training.optimizers import Entrant
 from ..training.user_code import errors_of
-from .landscapes import Surface, crossing
+from .surface import Surface, crossing, leaves, user_errors
 
 RELATIVES = {
     **dict.fromkeys(
@@ -28,10 +25,10 @@ RELATIVES = {
     "ranger": "radam",
     "sam": "sgd",
 }
-"""Who races at the rate of another, when a surface has none of its own for it."""
+"""The optimizer whose hyperparameters another one gets on a surface that has none for it."""
 
 NO_RACERS = {"muon": "it makes matrices orthogonal, and a surface has only two numbers"}
-"""Who cannot race, and why."""
+"""The optimizers that cannot race, and why."""
 
 SYMBOLS = {
     "momentum": "μ",
@@ -39,21 +36,21 @@ SYMBOLS = {
     "rho": "\N{GREEK SMALL LETTER RHO}",
     "eps": "ε",
 }
-"""What a picture calls a hyperparameter, to save room."""
+"""The symbols of hyperparameters in pictures."""
 
 
 @dataclass(frozen=True)
-class Run:
-    """One optimizer's way over a surface. Row t of each array is after t steps: row 0 is the start.
+class Trajectory:
+    """The way of one optimizer over a surface. Row t of each array is after t steps: row 0 is the start.
 
     Attributes:
-        entrant: who.
-        caption: its hyperparameters, as a picture tells them.
-        path: where it was, (steps + 1, 2), finite and on the surface. If it left, the last row is where it
-            crossed the edge, or, if it became infinite at once, where it was last seen.
+        entrant: the optimizer.
+        caption: its hyperparameters, as pictures show them.
+        path: the points (x, y), (steps + 1, 2), finite and on the surface. If it left, the last one is where it
+            crossed the edge, or, if it became infinite at once, the last one before.
         losses: the function along the path, (steps + 1,).
         gradients: its gradient along the path, (steps + 1, 2).
-        states: what the optimizer keeps, by the names it gives it, each (steps + 1, 2).
+        states: the optimizer's state, by the names of its vectors, each (steps + 1, 2).
         hyperparameters: of the optimizer, by name.
         fate: "" if it stayed to the end; "left" if it left a surface that falls away, as it should; "diverged" if
             it left any other or became infinite.
@@ -70,11 +67,11 @@ class Run:
 
     @property
     def steps(self) -> int:
-        """How many steps it took, the one that led it out included."""
+        """The number of its steps, including the one with which it left."""
         return len(self.path) - 1
 
     def at(self, step: int) -> int:
-        """The row for `step`: after its end, the last."""
+        """The row for `step`: the last one, if it ended before."""
         return min(step, self.steps)
 
 
@@ -84,16 +81,16 @@ def race(
     steps: int,
     rates: Mapping[str, float],
     tick: Callable[[float], None] = lambda part: None,
-) -> list[Run]:
-    """Let every entrant run on the surface; `rates` has learning rates, by name, in place of the surface's.
+) -> list[Trajectory]:
+    """Run every entrant on the surface; `rates` has learning rates, by name, in place of the surface's.
 
-    `tick` is told now and then what part of it is done, from 0 to 1.
+    `tick` is called now and then with the fraction that is done, from 0 to 1.
 
     Raises:
-        UsageError: a learner's function or optimizer raises.
+        UsageError: a user's function or optimizer raises.
     """
     return [
-        run(
+        optimize(
             surface,
             one,
             steps,
@@ -105,9 +102,9 @@ def race(
 
 
 def hyperparameters(surface: Surface, entrant: Entrant, rates: Mapping[str, float]) -> dict[str, Any]:
-    """What `entrant` races with: the surface's values for it or its nearest relative, and the rate asked for.
+    """The surface's hyperparameters for `entrant` or its nearest relative, with its learning rate from `rates`, if any.
 
-    A learner's own optimizer is taken with its defaults.
+    A user's own optimizer has its defaults.
     """
     name = entrant.name if entrant.name in surface.rates else RELATIVES.get(entrant.name, "")
     found = dict(surface.rates.get(name, {}))
@@ -116,84 +113,90 @@ def hyperparameters(surface: Surface, entrant: Entrant, rates: Mapping[str, floa
     return found
 
 
-def run(
+def optimize(
     surface: Surface,
     entrant: Entrant,
     steps: int,
     given: Mapping[str, Any],
     tick: Callable[[float], None] = lambda part: None,
-) -> Run:
+) -> Trajectory:
     """Run `entrant`, with hyperparameters `given`, from the surface's start until it has made `steps` or left.
 
     Raises:
-        UsageError: a learner's function or optimizer raises.
+        UsageError: a user's function or optimizer raises.
     """
-    x, y = (minigrad.tensor(numpy.float64(c), requires_grad=True) for c in surface.start)
+    x, y = leaves(surface.start)
     optimizer = _made(entrant, [x, y], given)
-    log = _Log()
-    with numpy.errstate(all="ignore"):  # who diverges, overflows
-        log.note(x, y, _slope(surface, x, y), optimizer)
-        while len(log.path) <= steps and not log.fate:
-            _step(entrant, optimizer, partial(_slope, surface, x, y))
-            if surface.contains((x.item(), y.item())):
-                log.note(x, y, _slope(surface, x, y), optimizer)
-            if not _still_there(surface, x, y, log):
-                log.leave(surface, (x.item(), y.item()), optimizer)
-            if len(log.path) % 100 == 0:
-                tick(len(log.path) / steps)
-    with _blamed(entrant):
-        return Run(
+    log = _Log(surface, x, y, optimizer)
+    with numpy.errstate(all="ignore"):  # a run that diverges overflows
+        log.note()
+        while len(log.rows) <= steps and not log.fate:
+            with user_errors(entrant.spec):
+                optimizer.step(*([log.compute_gradient] if optimizer.needs_closure else []))
+            if not (surface.contains((x.item(), y.item())) and math.isfinite(log.note())):
+                log.leave()
+            if len(log.rows) % 100 == 0:
+                tick(len(log.rows) / steps)
+    with user_errors(entrant.spec):  # the hyperparameters may be objects of the user's own
+        return Trajectory(
             entrant,
             caption(optimizer, given),
-            numpy.array(log.path),
-            numpy.array(log.losses),
-            numpy.array(log.gradients),
-            {name: numpy.array(values) for name, values in log.states.items()},
+            numpy.array([row.point for row in log.rows]),
+            numpy.array([row.loss for row in log.rows]),
+            numpy.array([row.gradient for row in log.rows]),
+            {name: numpy.array([row.state[name] for row in log.rows]) for name in log.rows[0].state},
             {name: value for name, value in optimizer.param_groups[0].items() if name != "params"},
             log.fate,
         )
 
 
+class _Row(NamedTuple):
+    """One row of a trajectory."""
+
+    point: tuple[float, float]
+    loss: float
+    gradient: list[float]
+    state: dict[str, ndarray]
+
+
 @dataclass
 class _Log:
-    """What is written down on the way."""
+    """The rows of a trajectory, as they are recorded while `optimizer` changes `x` and `y`."""
 
-    path: list[tuple[float, float]] = field(default_factory=list)
-    losses: list[float] = field(default_factory=list)
-    gradients: list[tuple[float, float]] = field(default_factory=list)
-    states: dict[str, list[ndarray]] = field(default_factory=dict)
+    surface: Surface
+    x: Tensor
+    y: Tensor
+    optimizer: Optimizer
+    rows: list[_Row] = field(default_factory=list)
     fate: str = ""
 
-    def note(self, x: Tensor, y: Tensor, loss: float, optimizer: Optimizer) -> None:
-        """Write down where it is now, and what it keeps."""
-        self.path.append((x.item(), y.item()))
-        self.losses.append(loss)
-        self.gradients.append(tuple(0.0 if c.grad is None else c.grad.item() for c in (x, y)))  # type: ignore[arg-type]
-        for name, vector in kept(optimizer).items():
-            self.states.setdefault(name, []).append(vector.copy())
+    def compute_gradient(self) -> float:
+        """Put the gradient at (x, y) into x.grad and y.grad; returns the function's value there."""
+        self.x.grad = self.y.grad = None
+        with self.surface.evaluating():
+            f = self.surface.function(self.x, self.y)
+            f.backward()
+        return float(f)
 
-    def leave(self, surface: Surface, to: tuple[float, float], optimizer: Optimizer) -> None:
-        """Write down that it left, on its way `to` somewhere, and where."""
-        downhill = surface.falls_away and all(map(math.isfinite, to))
-        self.fate = "left" if downhill else "diverged"
-        if not math.isfinite(self.losses[-1]):  # it is on the surface still, but there is nothing to stand on
-            columns: list[list[Any]] = [self.path, self.losses, self.gradients, *self.states.values()]
-            for column in columns:
-                column.pop()
-        place = crossing(self.path[-1], to, surface.x_range, surface.y_range)
-        loss = surface.value(place)
-        if not math.isfinite(loss):
-            place, loss = self.path[-1], self.losses[-1]
-        self.path.append(place)
-        self.losses.append(loss)
-        self.gradients.append(self.gradients[-1])
-        for name, vector in kept(optimizer).items():
-            self.states[name].append(vector.copy() if numpy.isfinite(vector).all() else self.states[name][-1])
+    def note(self) -> float:
+        """Compute the loss at (x, y) and return it. If it is finite, or this is the start, add a row."""
+        loss = self.compute_gradient()
+        if math.isfinite(loss) or not self.rows:
+            gradient = [0.0 if c.grad is None else c.grad.item() for c in (self.x, self.y)]
+            state = {name: vector.copy() for name, vector in state_of(self.optimizer).items()}
+            self.rows.append(_Row((self.x.item(), self.y.item()), loss, gradient, state))
+        return loss
 
-
-def _blamed(entrant: Entrant) -> AbstractContextManager[None]:
-    """What is raised in here is the fault of the learner whose optimizer this is, if it is one's."""
-    return errors_of(entrant.spec) if ".py:" in entrant.spec else nullcontext()
+    def leave(self) -> None:
+        """Add the last row, where the line to (x, y) crosses the edge of the surface, and note how the run ended."""
+        last, to = self.rows[-1], (self.x.item(), self.y.item())
+        self.fate = "left" if self.surface.falls_away and all(map(math.isfinite, to)) else "diverged"
+        point = crossing(last.point, to, self.surface.x_range, self.surface.y_range)
+        loss = self.surface.value(point)
+        if not math.isfinite(loss):  # on the edge the function is not finite either
+            point, loss = last.point, last.loss
+        now = {name: vector.copy() for name, vector in state_of(self.optimizer).items() if numpy.isfinite(vector).all()}
+        self.rows.append(_Row(point, loss, last.gradient, last.state | now))
 
 
 def _made(entrant: Entrant, params: list[Tensor], given: Mapping[str, Any]) -> Optimizer:
@@ -203,53 +206,35 @@ def _made(entrant: Entrant, params: list[Tensor], given: Mapping[str, Any]) -> O
         return entrant.make(params, **given)
 
 
-def _slope(surface: Surface, x: Tensor, y: Tensor) -> float:
-    """Put the gradient at (x, y) into x.grad and y.grad; returns the function's value there."""
-    x.grad = y.grad = None
-    with surface.errors_of():
-        f = surface.function(x, y)
-        f.backward()
-    return float(f)
-
-
-def _step(entrant: Entrant, optimizer: Optimizer, slope: Callable[[], float]) -> None:
-    with _blamed(entrant):
-        optimizer.step(*([slope] if optimizer.needs_closure else []))
-
-
-def _still_there(surface: Surface, x: Tensor, y: Tensor, log: _Log) -> bool:
-    return surface.contains((x.item(), y.item())) and math.isfinite(log.losses[-1])
-
-
-def kept(optimizer: Any) -> dict[str, ndarray]:
-    """The vectors that an optimizer keeps, by name; Lookahead's slow weights are among them."""
+def state_of(optimizer: Any) -> dict[str, ndarray]:
+    """The vectors of an optimizer's state, by name, with the slow weights of Lookahead."""
     vectors = dict(optimizer.state_vectors)
     if hasattr(optimizer, "base_optimizer"):
-        vectors.setdefault("slow", optimizer.theta)  # before the first step they are one
+        vectors.setdefault("slow", optimizer.theta)  # before the first step they are the same
     return vectors
 
 
 def caption(optimizer: Optimizer, given: Mapping[str, Any]) -> str:
-    """Its rate, and those hyperparameters that were `given`: "lr 0.1, μ 0.9"."""
+    """Its learning rate, and the other hyperparameters that were `given`: "lr 0.1, μ 0.9"."""
     parts = [f"lr {optimizer.lr:g}"]
     parts += [f"{SYMBOLS.get(name, name)} {value:g}" for name, value in given.items() if name != "lr"]
     return ", ".join(parts)
 
 
-def summary(surface: Surface, run: Run) -> dict[str, Any]:
-    """The numbers of a run: for the table, and for the result file."""
-    distances = None if surface.minimum is None else numpy.hypot(*(run.path - surface.minimum).T)
+def summary(surface: Surface, trajectory: Trajectory) -> dict[str, Any]:
+    """The numbers of a trajectory, for the table and for the result file."""
+    distances = None if surface.minimum is None else numpy.hypot(*(trajectory.path - surface.minimum).T)
     close = [] if distances is None else numpy.flatnonzero(distances < 0.1).tolist()
     return {
-        "optimizer": run.entrant.name,
-        "parameters": run.caption,
-        "steps": run.steps,
-        "fate": run.fate or "stayed",
-        "loss": float(run.losses[-1]),
-        "lowest_loss": float(run.losses.min()),
-        "end": run.path[-1].tolist(),
+        "optimizer": trajectory.entrant.name,
+        "hyperparameters": trajectory.caption,
+        "steps": trajectory.steps,
+        "fate": trajectory.fate or "stayed",
+        "loss": float(trajectory.losses[-1]),
+        "lowest_loss": float(trajectory.losses.min()),
+        "end": trajectory.path[-1].tolist(),
         "distance_to_minimum": None if distances is None else float(distances[-1]),
         "first_within_a_tenth": close[0] if close else None,
-        "path": run.path.tolist(),
-        "losses": run.losses.tolist(),
+        "path": trajectory.path.tolist(),
+        "losses": trajectory.losses.tolist(),
     }

@@ -1,10 +1,12 @@
-"""A ravine, without and with momentum: what the steep direction forbids, and how a velocity gets around it.
+"""A ravine, without and with momentum: why SGD is slow there, and how much faster momentum is.
 
-The largest curvature lambda_max limits the rate: from 2 / lambda_max on, SGD swings higher with each step. Below
-it SGD is slow along the ravine, where the curvature is lambda_min; how slow, depends on kappa = lambda_max /
-lambda_min. On a quadratic surface SGD does best with lr = 2 / (lambda_min + lambda_max), and shrinks the slowest part
-of the distance by (kappa - 1) / (kappa + 1) a step. Momentum, with Polyak's lr = 4 / (sqrt(lambda_min) +
-sqrt(lambda_max))^2 and the mu that goes with it, shrinks it by (sqrt(kappa) - 1) / (sqrt(kappa) + 1).
+The curvature is the second derivative in some direction; lambda_min and lambda_max are the smallest and the largest
+one. lambda_max limits the learning rate: above 2 / lambda_max, SGD oscillates across the ravine with growing
+amplitude. Below it SGD is slow along the ravine, where the curvature is lambda_min; how slow depends on the condition
+number kappa = lambda_max / lambda_min. On a quadratic surface the best learning rate of SGD is
+2 / (lambda_min + lambda_max); each step then multiplies the slowest part of the distance to the minimum by
+(kappa - 1) / (kappa + 1). Momentum, with Polyak's lr = 4 / (sqrt(lambda_min) + sqrt(lambda_max))^2 and
+mu = ((sqrt(kappa) - 1) / (sqrt(kappa) + 1))^2, multiplies it by (sqrt(kappa) - 1) / (sqrt(kappa) + 1).
 
 Source: B. T. Polyak, "Some methods of speeding up the convergence of iteration methods", 1964, section 2.
 """
@@ -12,56 +14,58 @@ Source: B. T. Polyak, "Some methods of speeding up the convergence of iteration 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
 import numpy
 from numpy import ndarray
 
+from ..console.style import DASHED, DOTTED, SOLID
 from ..training.optimizers import ENTRANTS
 from .animation import animate
-from .explaining import Explanation, Request
-from .inside import in_shape
-from .landscapes import SURFACES, hessian
-from .race import Run, run
-from .racing import marker
-from .stage import FAINT, NORMAL, SMALL, Stage, draw_map, mark_minimum, save_png
+from .explanation import Explanation, Request
+from .landscapes import SURFACES
+from .race import Trajectory, optimize
+from .race_picture import marker
+from .stage import FAINT, NORMAL, SMALL, Rect, Stage, draw_map, mark_minimum, save_png, with_aspect
+from .surface import hessian
 
 SURFACE = SURFACES["ravine"]
 STEPS, SHOWN = 120, 50
-"""How long the runs are, and how much of them is drawn."""
+"""The number of steps of each run, and how many of them are drawn."""
 
 SEEN = ((-10.5, 3.0), (-4.0, 0.0))
 WIDTH = 800
 NAMES = ("SGD, 2 % above its limit", "SGD at its best", "Momentum, a quarter of the rate", "Momentum at its best")
-DASHES = ((0, (1.2, 1.2)), "-", (0, (4, 1.5)), "-")
+DASHES = (DOTTED, SOLID, DASHED, SOLID)
 
 
-def explain(asked: Request) -> Explanation:
+def draw(request: Request) -> Explanation:
     """Draw ravine.png, and ravine.gif if `animated`."""
     low, high = numpy.linalg.eigvalsh(hessian(SURFACE.function, SURFACE.minimum)).tolist()
     runs = race(low, high)
-    written = [save_png(asked.folder / "ravine.png", still(runs, low, high), 200)]
-    if asked.animated:
-        film = Film([(runs[i], NAMES[i]) for i in (1, 2)])
-        written += animate(asked.folder / "ravine.gif", film.frames(), [film.frame(SHOWN)], fps=8)
+    written = [save_png(request.folder / "ravine.png", still(runs, low, high), 200)]
+    if request.animated:
+        frame = RavineAnimation([(runs[i], NAMES[i]) for i in (1, 2)]).frame
+        written += animate(request.folder / "ravine.gif", frame, range(SHOWN + 1), [SHOWN], fps=8)
     steps = [steps_to(one, 1e-3) for one in runs]
+    lr, mu = ([one.hyperparameters.get(name) for one in runs] for name in ("lr", "momentum"))
     return Explanation(
         "A ravine, without and with momentum",
         [
-            f"The curvatures are {low:.3g} and {high:.3g} (the engine's second derivatives), the condition number is "
-            f"{high / low:.3g}: from the rate 2 / {high:.3g} = {2 / high:.3g} on, SGD swings higher with each step.",
-            f"To a thousandth of the first loss SGD takes {steps[1]} steps at its best rate, {_lr(runs[1]):.3g}. "
-            f"Momentum takes {steps[2]} at a quarter of that rate with mu = {_mu(runs[2]):g}, and {steps[3]} at its "
-            f"own best, {_lr(runs[3]):.3g} with mu = {_mu(runs[3]):.3g}.",
+            f"The curvatures are {low:.3g} and {high:.3g} (second derivatives, from minigrad's engine), the condition "
+            f"number is {high / low:.3g}. Above the learning rate 2 / {high:.3g} = {2 / high:.3g}, SGD oscillates with "
+            "growing amplitude.",
+            f"To reach a thousandth of the first loss SGD takes {steps[1]} steps at its best rate, {lr[1]:.3g}. "
+            f"Momentum takes {steps[2]} at a quarter of that rate with mu = {mu[2]:g}, and {steps[3]} at its "
+            f"own best, {lr[3]:.3g} with mu = {mu[3]:.3g}.",
         ],
         {
             "curvatures": [low, high],
             "condition_number": high / low,
             "largest_stable_rate": 2 / high,
             "runs": [
-                {"optimizer": one.entrant.name, "parameters": one.caption, "steps_to_a_thousandth": n}
+                {"optimizer": one.entrant.name, "hyperparameters": one.caption, "steps_to_a_thousandth": n}
                 for one, n in zip(runs, steps, strict=True)
             ],
         },
@@ -69,40 +73,32 @@ def explain(asked: Request) -> Explanation:
     )
 
 
-def race(low: float, high: float) -> list[Run]:
+def race(low: float, high: float) -> list[Trajectory]:
     """The runs of `NAMES`, on a ravine with these curvatures."""
     wide = replace(SURFACE, x_range=(-200, 200), y_range=(-200, 200))
     sgd, momentum = ENTRANTS["sgd"], ENTRANTS["momentum"]
     root, best = math.sqrt(high / low), 2 / (low + high)
     polyak = {"lr": 4 / (math.sqrt(low) + math.sqrt(high)) ** 2, "momentum": ((root - 1) / (root + 1)) ** 2}
     return [
-        run(wide, sgd, STEPS, {"lr": 1.02 * 2 / high}),
-        run(wide, sgd, STEPS, {"lr": best}),
-        run(wide, momentum, STEPS, {"lr": best / 4, "momentum": 0.8}),
-        run(wide, momentum, STEPS, polyak),
+        optimize(wide, sgd, STEPS, {"lr": 1.02 * 2 / high}),
+        optimize(wide, sgd, STEPS, {"lr": best}),
+        optimize(wide, momentum, STEPS, {"lr": best / 4, "momentum": 0.8}),
+        optimize(wide, momentum, STEPS, polyak),
     ]
 
 
-def steps_to(one: Run, part: float) -> int | None:
-    """After how many steps the loss is below `part` of the first, and stays there; None if it never does."""
+def steps_to(one: Trajectory, part: float) -> int | None:
+    """The number of steps after which the loss stays below `part` of the first one; None if it does not."""
     above = numpy.flatnonzero(one.losses > part * one.losses[0])
     return None if above[-1] == one.steps else int(above[-1]) + 1
 
 
-def _lr(one: Run) -> float:
-    return float(one.hyperparameters["lr"])
+def _caption(one: Trajectory) -> str:
+    values = one.hyperparameters
+    return f"lr {values['lr']:.3g}" + (f", μ {values['momentum']:.3g}" if "momentum" in values else "")
 
 
-def _mu(one: Run) -> float:
-    return float(one.hyperparameters["momentum"])
-
-
-def _caption(one: Run) -> str:
-    mu = f", μ {_mu(one):.3g}" if "momentum" in one.hyperparameters else ""
-    return f"lr {_lr(one):.3g}{mu}"
-
-
-def still(runs: list[Run], low: float, high: float) -> ndarray:
+def still(runs: list[Trajectory], low: float, high: float) -> ndarray:
     """Four maps, and the losses below."""
     stage = Stage(WIDTH, 688, 2)
     curved = f"curvatures {low:.3g} and {high:.3g}, κ = {high / low:.3g}, limit 2/λmax = {2 / high:.3g}"
@@ -117,26 +113,26 @@ def still(runs: list[Run], low: float, high: float) -> ndarray:
         stage.over.plot([526, 552], [y - 4, y - 4], color=one.entrant.color, ls=dash, lw=1.8)
         stage.text(560, y, name, NORMAL, weight="bold")
         reached = steps_to(one, 1e-3)
-        told = "swings higher and higher" if reached is None else f"a thousandth of the loss after {reached} steps"
-        stage.text(560, y + 14, told, SMALL, color=FAINT)
+        words = "swings higher and higher" if reached is None else f"a thousandth of the loss after {reached} steps"
+        stage.text(560, y + 14, words, SMALL, color=FAINT)
     return stage.frame([])
 
 
-def _map(stage: Stage, place: tuple[float, float, float, float], one: Run, name: str) -> Any:
-    """The ravine from above, with who goes there as its title."""
+def _map(stage: Stage, place: Rect, one: Trajectory, name: str) -> Any:
+    """Draw the ravine from above, with the `name` of a run and its hyperparameters as a title; returns the axes."""
     left, top, width, height = place
     axes = stage.axes(*place)
-    draw_map(axes, SURFACE, *in_shape(SEEN, width / height), levels=14)
+    draw_map(axes, SURFACE, *with_aspect(SEEN, width / height), levels=14)
     mark_minimum(axes, SURFACE)
     stage.text(left, top - 8, name, NORMAL, weight="bold", color=one.entrant.color)
     stage.text(left + width, top - 8, _caption(one), SMALL, ha="right", color=FAINT)
     return axes
 
 
-class Film:
-    """Runs side by side, at any step."""
+class RavineAnimation:
+    """Runs side by side, after any number of steps, each with its name."""
 
-    def __init__(self, runs: list[tuple[Run, str]]) -> None:
+    def __init__(self, runs: list[tuple[Trajectory, str]]) -> None:
         self.runs = [one for one, _ in runs]
         self.stage = Stage(WIDTH, 300)
         self.stage.title("A ravine, without and with momentum", SURFACE.formula)
@@ -158,7 +154,3 @@ class Film:
             head.set_data(*one.path[step : step + 1].T)
             loss.set_text(f"loss {one.losses[step]:.2g}")
         return self.stage.frame([self.counter, *self.lines, *self.heads, *self.losses])
-
-    def frames(self) -> Iterator[ndarray]:
-        """The pictures of all steps."""
-        return (self.frame(step) for step in range(SHOWN + 1))

@@ -1,15 +1,16 @@
-"""Lookahead's slow and fast weights, on a plane through the run.
+"""The optimizer Lookahead: its slow and its fast weights, on a plane through the space of all weights.
 
-The fast weights are Adam's, at the rate of the notebook's cell 15; every five steps the slow weights go half the
-way to where they are, and the fast weights start again from there. The plane is the one that the fast weights of a
-few such rounds lie nearest to (their first two principal directions), and the map is the training loss on it.
+The fast weights are Adam's, with the learning rate of cell 15 of the course notebook "6. Optimizers", whose MNIST
+comparison this project reproduces. After every five of its steps, a round, the slow weights go half the way to the fast
+weights, and the fast weights start again from there. The plane is spanned by the first two principal components of the
+fast weights during a few rounds, and the map is the training loss on it.
 
-After M. R. Zhang et al., "Lookahead optimizer: k steps forward, 1 step back", NeurIPS 2019, figure 1.
+It follows M. R. Zhang et al., "Lookahead optimizer: k steps forward, 1 step back", NeurIPS 2019, figure 1.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,28 +26,30 @@ from minigrad.utils.data import DataLoader
 from ..console.style import LOOKS
 from ..training import network
 from .animation import animate
-from .explaining import Explanation, Request
+from .explanation import Explanation, Request
 from .race import SYMBOLS
 from .stage import FAINT, NORMAL, SMALL, Stage, colormap, save_png
 
 RATE, K, ALPHA = 0.01, 5, 0.5
 FIRST, ROUNDS = 500, 6
-"""The iteration at which the drawn rounds begin (between two rounds), and how many they are."""
+"""The iteration after which the drawn rounds begin, and the number of rounds."""
 
 IMAGES, GRID = 1000, 31
+"""The images over which the loss is computed, and the points of the map along each axis."""
 FAST, SLOW = LOOKS["adam"].color, LOOKS["lookahead"].color
 
 
 @dataclass(frozen=True)
 class Rounds:
-    """What was seen of the run.
+    """Some rounds of a run, with d weights.
 
     Attributes:
-        fast: the weights that the inner optimizer had, (ROUNDS, K + 1, d): the first of a round are the slow ones.
-        slow: the slow weights before, between and after the rounds, (ROUNDS + 1, d).
-        fast_losses, slow_losses: the training loss, over `IMAGES` images, at these: (ROUNDS, K + 1), (ROUNDS + 1,).
-        plane: two directions of length 1, (2, d), and `middle`, the point between: (d,).
-        share: of the fast weights' variance that is in the plane.
+        fast: the fast weights after each step, (ROUNDS, K + 1, d): a round begins with the slow weights.
+        slow: the slow weights before the first and after each round, (ROUNDS + 1, d).
+        fast_losses, slow_losses: their training loss, over `IMAGES` images: (ROUNDS, K + 1), (ROUNDS + 1,).
+        plane: the first two principal components, two vectors of length 1: (2, d).
+        middle: the mean of the fast weights, through which the plane goes: (d,).
+        share: the fraction of the fast weights' variance that is in the plane.
         grid: two coordinates on the plane, (GRID,) each, and the loss there, (GRID, GRID).
     """
 
@@ -60,58 +63,52 @@ class Rounds:
     grid: tuple[ndarray, ndarray, ndarray]
 
     def on_plane(self, weights: ndarray) -> ndarray:
-        """Where weights (..., d) are on the plane: (..., 2)."""
+        """The coordinates on the plane, (..., 2), of weights (..., d)."""
         return (weights - self.middle) @ self.plane.T
 
 
-class _Eager(optim.Adam):
-    """Adam that remembers every theta it has led to: what Lookahead has before it jumps back."""
+class _RecordingAdam(optim.Adam):
+    """Adam that keeps its parameters after each step, before Lookahead sets them to the slow weights."""
 
-    led_to: ndarray
+    after_step: ndarray
 
     def step(self, closure: Any = None) -> Any:
         loss = super().step(closure)
-        self.led_to = self.theta.copy()
+        self.after_step = self.theta.copy()
         return loss
 
 
 def watch(seed: int) -> Rounds:
-    """Train on MNIST with Lookahead(Adam), look at some rounds, and map the loss around them."""
+    """Train on MNIST with Lookahead(Adam), record some rounds, and compute the loss around them."""
     data = network.load("mnist", True)
-    minigrad.manual_seed(seed)
-    model = network.Net.for_data(data)
-    adam = _Eager(model.parameters(), lr=RATE)
+    model = network.seeded(data, seed)
+    adam = _RecordingAdam(model.parameters(), lr=RATE)
     lookahead = Lookahead(adam, k=K, alpha=ALPHA)
     fast: list[list[ndarray]] = []
     slow: list[ndarray] = []
     for iteration, _ in network.steps(model, lookahead, DataLoader(data, 100, shuffle=True), FIRST + K * ROUNDS):
         if iteration > FIRST:
-            fast[-1].append(adam.led_to)
-        if iteration >= FIRST and iteration % K == 0:
+            fast[-1].append(adam.after_step)
+        if iteration >= FIRST and iteration % K == 0:  # a round ends, and the next one begins
             slow.append(adam.theta.copy())
             fast.append([slow[-1]])
-    return _mapped(_Loss(model, adam, data), numpy.array(fast[:-1]), numpy.array(slow))
+    images, labels = data.batch(numpy.arange(IMAGES))
 
-
-class _Loss:
-    """The training loss at any weights, over the first `IMAGES` images."""
-
-    def __init__(self, model: network.Net, optimizer: optim.Optimizer, data: Any) -> None:
-        self.model, self.theta = model, optimizer.theta
-        self.images, self.labels = data.batch(numpy.arange(IMAGES))
-
-    def __call__(self, weights: ndarray) -> float:
-        self.theta[:] = weights
+    def loss(weights: ndarray) -> float:
+        adam.theta[:] = weights
         with minigrad.no_grad():
-            return float(cross_entropy(self.model(self.images), self.labels))
+            return float(cross_entropy(model(images), labels))
+
+    return _mapped(loss, numpy.array(fast[:-1]), numpy.array(slow))
 
 
-def _mapped(loss: _Loss, fast: ndarray, slow: ndarray) -> Rounds:
-    """The plane, and the losses on it and at the points."""
+def _mapped(loss: Callable[[ndarray], float], fast: ndarray, slow: ndarray) -> Rounds:
+    """Compute the plane, the losses on it and those of the weights."""
     points = fast.reshape(-1, fast.shape[-1])
     middle = points.mean(0)
     _, sizes, directions = numpy.linalg.svd(points - middle, full_matrices=False)
     plane = directions[:2]
+    # The map: where the fast weights are, and a quarter more on each side.
     places = (points - middle) @ plane.T
     low, high = places.min(0), places.max(0)
     room = 0.25 * (high - low)
@@ -129,41 +126,42 @@ def _mapped(loss: _Loss, fast: ndarray, slow: ndarray) -> Rounds:
     )
 
 
-def explain(asked: Request) -> Explanation:
+def draw(request: Request) -> Explanation:
     """Draw lookahead.png, and lookahead.gif if `animated`."""
-    seen = watch(asked.seed)
-    written = [save_png(asked.folder / "lookahead.png", Film(seen, asked.seed, 2).frame(ROUNDS * K), 200)]
-    if asked.animated:
-        film = Film(seen, asked.seed)
-        written += animate(asked.folder / "lookahead.gif", film.frames(), [film.frame(ROUNDS * K)], fps=4)
-    ends, after = seen.fast_losses[:, -1], seen.slow_losses[1:]
+    rounds, last = watch(request.seed), ROUNDS * K
+    still = LookaheadAnimation(rounds, request.seed, 2).frame(last)
+    written = [save_png(request.folder / "lookahead.png", still, 200)]
+    if request.animated:
+        frame = LookaheadAnimation(rounds, request.seed).frame
+        written += animate(request.folder / "lookahead.gif", frame, range(last + 1), [last], fps=4)
+    ends, after = rounds.fast_losses[:, -1], rounds.slow_losses[1:]
     return Explanation(
         "Lookahead: slow and fast weights",
         [
             f"{ROUNDS} rounds from iteration {FIRST} on: over {IMAGES} training images the loss of the fast weights at "
-            f"the end of a round is {ends.mean():.3f} on average, that of the slow weights then {after.mean():.3f}; "
-            f"the slow ones are better in {int((after < ends).sum())} of {ROUNDS} rounds.",
-            f"The plane has {100 * seen.share:.0f} % of the fast weights' variance.",
+            f"the end of a round is {ends.mean():.3f} on average, that of the slow weights then is {after.mean():.3f}. "
+            f"The slow weights are better in {int((after < ends).sum())} of {ROUNDS} rounds.",
+            f"The plane has {100 * rounds.share:.0f} % of the fast weights' variance.",
         ],
         {
             "rate": RATE,
             "k": K,
             "alpha": ALPHA,
-            "seed": asked.seed,
+            "seed": request.seed,
             "first_iteration": FIRST,
             "loss_of_fast_weights_at_the_ends": ends,
             "loss_of_slow_weights_after": after,
-            "variance_in_the_plane": seen.share,
+            "variance_in_the_plane": rounds.share,
         },
         written,
     )
 
 
-class Film:
+class LookaheadAnimation:
     """The plane and the losses, after any number of the drawn steps."""
 
-    def __init__(self, seen: Rounds, seed: int, sharpness: float = 1) -> None:
-        self.seen = seen
+    def __init__(self, rounds: Rounds, seed: int, sharpness: float = 1) -> None:
+        self.rounds = rounds
         self.stage = stage = Stage(800, 478, sharpness)
         stage.title(
             "Lookahead: slow and fast weights",
@@ -181,14 +179,13 @@ class Film:
         self.slow_loss = stage.line(self.losses, color=SLOW, lw=2.4, marker="o", ms=6, mec="white", mew=0.8, **look)
 
     def _draw_plane(self) -> Any:
-        a, b, values = self.seen.grid
-        words = f"training loss on the plane through the run ({100 * self.seen.share:.0f} % of the variance)"
+        a, b, values = self.rounds.grid
+        words = f"training loss on the plane through the run ({100 * self.rounds.share:.0f} % of the variance)"
         axes = self.stage.panel(48, 92, 420, 320, xlabel="first principal direction of the fast weights")
         axes.set_ylabel("second", fontsize=SMALL, color=FAINT)
         axes.grid(False)
         self.stage.text(48, 84, words, SMALL, color=FAINT)
-        levels = numpy.quantile(values, numpy.linspace(0, 1, 16))
-        levels = numpy.unique(levels)
+        levels = numpy.unique(numpy.quantile(values, numpy.linspace(0, 1, 16)))  # equal areas of each colour
         axes.contourf(a, b, values, levels=levels, cmap=colormap())
         lines = axes.contour(a, b, values, levels=levels[1::2], colors="#8496AB", linewidths=0.5)
         axes.clabel(lines, fontsize=SMALL - 1, fmt="%.2f", inline_spacing=2)
@@ -198,46 +195,33 @@ class Film:
         return axes
 
     def _draw_losses(self) -> Any:
-        high = float(max(self.seen.fast_losses.max(), self.seen.slow_losses.max()))
-        low = float(min(self.seen.fast_losses.min(), self.seen.slow_losses.min()))
+        high = float(max(self.rounds.fast_losses.max(), self.rounds.slow_losses.max()))
+        low = float(min(self.rounds.fast_losses.min(), self.rounds.slow_losses.min()))
         room = 0.08 * (high - low)
-        axes = self.stage.panel(
-            522,
-            92,
-            264,
-            320,
-            f"Loss over {IMAGES} training images",
-            xlabel="iteration",
-            xlim=(FIRST - 1, FIRST + K * ROUNDS + 1),
-            ylim=(low - room, high + room),
-        )
-        return axes
+        title, xlim = f"Loss over {IMAGES} training images", (FIRST - 1, FIRST + K * ROUNDS + 1)
+        return self.stage.panel(522, 92, 264, 320, title, xlabel="iteration", xlim=xlim, ylim=(low - room, high + room))
 
     def frame(self, step: int) -> ndarray:
         """The picture after `step` of the drawn steps."""
-        seen = self.seen
         self.counter.set_text(f"iteration {FIRST + step}")
-        rounds, rest = divmod(step, K)
-        fast, jumps, t, losses = [], [], [], []
+        rounds = self.rounds
+        finished, rest = divmod(step, K)
+        # The fast weights of each round are a line of their own: nan interrupts it between two rounds.
         gap = [numpy.full(2, numpy.nan)]
-        for i in range(rounds + (rest > 0)):
-            count = K + 1 if i < rounds else rest + 1
-            fast += [*seen.on_plane(seen.fast[i, :count]), *gap]
-            t += [*range(FIRST + K * i, FIRST + K * i + count), numpy.nan]
-            losses += [*seen.fast_losses[i, :count], numpy.nan]
-            if i < rounds:
-                jumps += [seen.on_plane(seen.fast[i, -1]), seen.on_plane(seen.slow[i + 1]), *gap]
-        points = numpy.array(fast or gap)
+        fast, jumps, iterations, losses = [], [], [], []
+        for i in range(finished + (rest > 0)):
+            count = K + 1 if i < finished else rest + 1
+            fast += [*rounds.on_plane(rounds.fast[i, :count]), *gap]
+            iterations += [*range(FIRST + K * i, FIRST + K * i + count), numpy.nan]
+            losses += [*rounds.fast_losses[i, :count], numpy.nan]
+            if i < finished:
+                jumps += [rounds.on_plane(rounds.fast[i, -1]), rounds.on_plane(rounds.slow[i + 1]), *gap]
+        points, slow = numpy.array(fast or gap), rounds.on_plane(rounds.slow[: finished + 1])
         self.fast.set_data(*points.T)
         self.jumps.set_data(*numpy.array(jumps or gap).T)
-        slow = seen.on_plane(seen.slow[: rounds + 1])
         self.slow.set_data(*slow.T)
         self.head.set_data(*(points[-2:-1] if fast else slow[-1:]).T)
-        self.fast_loss.set_data(t, losses)
-        self.slow_loss.set_data(FIRST + K * numpy.arange(rounds + 1), seen.slow_losses[: rounds + 1])
+        self.fast_loss.set_data(iterations, losses)
+        self.slow_loss.set_data(FIRST + K * numpy.arange(finished + 1), rounds.slow_losses[: finished + 1])
         moving = [self.jumps, self.fast, self.slow, self.head, self.fast_loss, self.slow_loss]
         return self.stage.frame([self.counter, *moving])
-
-    def frames(self) -> Iterator[ndarray]:
-        """The pictures of all steps."""
-        return (self.frame(step) for step in range(ROUNDS * K + 1))

@@ -1,4 +1,4 @@
-"""A picture of a given size in pixels, most of which is drawn only once, however many frames it is shown in."""
+"""A picture laid out in pixels, whose background is drawn only once for all frames; and maps of surfaces on it."""
 
 from __future__ import annotations
 
@@ -8,16 +8,25 @@ from typing import Any
 
 import numpy
 from numpy import ndarray
+from PIL import Image
 
+from ..console import report
 from ..console.style import SETTINGS
-from .landscapes import Surface
+from .animation import palette, reduce
+from .surface import Range, Surface
+
+Rect = tuple[float, float, float, float]
+"""Left, top, width and height in pixels."""
+
+Window = tuple[Range, Range]
+"""A part of the plane: the ranges of x and y."""
 
 INK = "#222222"
 FAINT = "#6B6B6B"
 PAPER = "#FFFFFF"
 
 HEIGHTS = ("#FBFBF8", "#E6EBF0", "#CBD6E2", "#A9BCD0", "#8AA1BC")
-"""The colours of a surface, from low to high: pale, so that every optimizer's line stands out on it."""
+"""The colours of a surface, from low to high: pale, so that every optimizer's line is clearly visible on it."""
 
 SMALL, NORMAL, LARGE = 7.5, 8.5, 12.0
 """Sizes of text in points; a picture has 100 pixels to the inch, so a point is 1.4 pixels."""
@@ -64,12 +73,12 @@ class Stage:
         return axes
 
     def text(self, x: float, y: float, words: str, size: float = NORMAL, **options: Any) -> Any:
-        """Text over everything, at a place in pixels; its first line's base is at `y` unless `va` says otherwise."""
+        """Text on top of everything, at a place in pixels; `y` is its baseline unless `va` says otherwise."""
         options = {"color": INK, "va": "baseline", **options}
         return self.over.text(x, y, words, fontsize=size, **options)
 
     def sign(self, x: float, y: float, words: str, size: float = NORMAL, **options: Any) -> Any:
-        """Text that can be read on top of lines: it has a pale edge."""
+        """Text with a white outline, which can be read on top of lines."""
         from matplotlib.patheffects import withStroke
 
         return self.text(x, y, words, size, path_effects=[withStroke(linewidth=2.5, foreground=PAPER)], **options)
@@ -80,23 +89,22 @@ class Stage:
         self.text(14, 44, below, NORMAL, color=FAINT)
 
     def pixels(self, axes: Any, points: ndarray) -> ndarray:
-        """Where points (n, 2) of some axes are in the picture: pixels (n, 2), for lines on `over`."""
+        """Convert points (n, 2) in the coordinates of some axes to pixels (n, 2), for lines on `over`."""
         shown = axes.transData.transform(points) / self.sharpness
         return numpy.stack([shown[:, 0], self.height - shown[:, 1]], axis=1)
 
     def line(self, axes: Any = None, **options: Any) -> Any:
-        """A line without points as yet, over everything (in pixels) or in `axes`."""
+        """A line that has no points yet, on top of everything (in pixels) or in `axes`."""
         return (self.over if axes is None else axes).plot([], [], **{"clip_on": axes is not None, **options})[0]
 
-    def settle(self) -> None:
-        """Draw all that does not move, once for all frames. What is `animated` is left out."""
-        self.canvas.draw()
-        self._background = self.canvas.copy_from_bbox(self.figure.bbox)
-
     def frame(self, moving: Iterable[Any]) -> ndarray:
-        """The picture with the artists `moving` drawn over what does not move: bytes (height, width, 3)."""
+        """The picture with the artists `moving` drawn over the background: bytes (height, width, 3).
+
+        The background, all artists that are not `animated`, is drawn for the first frame and kept.
+        """
         if self._background is None:
-            self.settle()
+            self.canvas.draw()
+            self._background = self.canvas.copy_from_bbox(self.figure.bbox)
         self.canvas.restore_region(self._background)
         for artist in moving:
             self.figure.draw_artist(artist)
@@ -104,42 +112,42 @@ class Stage:
 
 
 def save_png(path: Path, frame: ndarray, colors: int = 0) -> Path:
-    """Write a frame as a PNG; with `colors`, in a palette of so many, which is a third of the size."""
-    from PIL import Image
-
-    from .animation import palette, reduce, write_beside
-
+    """Write a frame as a PNG; with `colors`, in a palette of so many, which makes it a third of the size."""
     image = reduce(frame, palette([frame], colors)) if colors else Image.fromarray(frame)
-    return write_beside(path, lambda part: image.save(part, format="PNG", optimize=True))
+    with report.beside(path) as part:
+        image.save(part, format="PNG", optimize=True)
+    return path
+
+
+# Maps of surfaces.
 
 
 def heights(surface: Surface, f: Any, base: float) -> ndarray:
-    """How high pictures draw the values `f` of a surface, counted from `base` if it is logarithmic."""
+    """The heights at which pictures draw the values `f` of a surface; logarithmic ones are counted from `base`."""
     f = numpy.asarray(f, dtype=float)
     return numpy.log10(1 + numpy.maximum(f - base, 0)) if surface.logarithmic else f
 
 
 def ground(f: ndarray) -> float:
-    """What logarithmic heights of values `f` are counted from: 0, unless the lowest is below it or far above."""
+    """The base of logarithmic heights of values `f`: 0, or the lowest value if that is below 0 or not below 1."""
     lowest = float(numpy.nanmin(f))
     return 0.0 if 0 <= lowest < 1 else lowest
 
 
 def colormap() -> Any:
-    """`HEIGHTS` as matplotlib wants them."""
+    """`HEIGHTS` as a colormap of matplotlib's."""
     from matplotlib.colors import LinearSegmentedColormap
 
     return LinearSegmentedColormap.from_list("heights", HEIGHTS)
 
 
-def draw_map(
-    axes: Any, surface: Surface, x_range: tuple[float, float], y_range: tuple[float, float], levels: int = 16
-) -> None:
-    """The surface from above: colours for its height, and contour lines."""
+def draw_map(axes: Any, surface: Surface, x_range: Range, y_range: Range, levels: int = 16) -> None:
+    """Draw the surface from above: colours for its height, and contour lines."""
     x, y, f = surface.grid(x_range, y_range, 160)
     f = numpy.where(numpy.isfinite(f), f, numpy.nan)
     z = heights(surface, f, ground(f))
-    # In a bowl, heights that grow with the square of their number make rings that are equally far apart.
+    # Around a minimum the height grows with the square of the distance. So levels that grow with the square of their
+    # number give contour lines at equal distances.
     part = numpy.linspace(0, 1, levels) ** (2 if surface.minimum and not surface.logarithmic else 1)
     at = float(numpy.nanmin(z)) + part * max(float(numpy.nanmax(z) - numpy.nanmin(z)), 1e-9)
     axes.contourf(x, y, numpy.sqrt(z - at[0]), levels=numpy.sqrt(at - at[0]), cmap=colormap())
@@ -152,15 +160,15 @@ def draw_map(
 
 
 def mark_minimum(axes: Any, surface: Surface) -> None:
-    """A star where the surface has its minimum, if that is known."""
+    """Draw a star where the surface has its minimum, if that is known."""
     if surface.minimum is not None:
         axes.plot(*surface.minimum, marker="*", ms=10, color=INK, mec="white", mew=0.6, zorder=6)
 
 
-def window(surface: Surface, paths: Sequence[ndarray]) -> tuple[tuple[float, float], tuple[float, float]]:
-    """The part of the surface where something happens: all paths, the minimum, and some room around them.
+def window(surface: Surface, paths: Sequence[ndarray]) -> Window:
+    """The part of the surface with all paths, the start and the minimum, and some room around them.
 
-    Where the point is to leave, it is all of it.
+    Of a surface that falls away, it is the whole.
     """
     if surface.falls_away:
         return surface.x_range, surface.y_range
@@ -170,3 +178,11 @@ def window(surface: Surface, paths: Sequence[ndarray]) -> tuple[tuple[float, flo
         room = max(0.08 * (column.max() - column.min()), 0.03 * (high - low))
         found.append((max(low, float(column.min() - room)), min(high, float(column.max() + room))))
     return found[0], found[1]
+
+
+def with_aspect(seen: Window, ratio: float) -> Window:
+    """The smallest window around `seen`, with the same centre, that is `ratio` times as wide as high."""
+    (x0, x1), (y0, y1) = seen
+    width, height = max(x1 - x0, ratio * (y1 - y0)), max(y1 - y0, (x1 - x0) / ratio)
+    x, y = (x0 + x1) / 2, (y0 + y1) / 2
+    return (x - width / 2, x + width / 2), (y - height / 2, y + height / 2)

@@ -1,14 +1,14 @@
 """Adam's first iterations on MNIST, without and with a warm-up, and RAdam's: how the gradients are distributed.
 
-The notebook borrows a picture of log |gradient| over Adam's first iterations from the authors of RAdam; theirs is
-of a translation model. This is the notebook's own network, at the rate 0.01 of its cells 14 and 15. Without a
-warm-up Adam's first step moves every weight by the whole rate, however small its gradient. At once more gradients
-are exactly 0, those of units that are silent for a whole mini-batch, and in ten iterations the distribution has
-grown a tail of small ones. It is not all harm: the loss falls faster, too, and small gradients are what a small
-loss comes with.
+The notebook is the course notebook "6. Optimizers", whose MNIST comparison this project reproduces. Its picture of
+log |gradient| over Adam's first iterations is by the authors of RAdam, of a translation model. Here it is the
+notebook's own network, at the learning rate 0.01 of its cells 14 and 15. Without a warm-up Adam's first step changes
+every weight by the whole learning rate, however small its gradient. After that step more gradients are exactly 0, those
+of hidden units that are 0 for a whole mini-batch, and after ten iterations there are many more small gradients. That is
+not only harmful: the loss decreases faster, too, and where the loss is small, so are the gradients.
 
-RAdam multiplies its step by r_t, which rises from almost nothing: a warm-up with nothing to choose. At its first
-five steps it does not divide by the root of v at all, and there is no r_t.
+RAdam multiplies its step by r_t, which grows from almost 0 to almost 1: a warm-up without a hyperparameter. In its
+first five steps it does not divide by the root of v at all, and there is no r_t.
 
 Source: L. Liu et al., "On the variance of the adaptive learning rate and beyond", ICLR 2020, figure 2.
 """
@@ -22,38 +22,44 @@ from typing import Any
 import numpy
 from numpy import ndarray
 
-import minigrad
 from minigrad import optim
 from minigrad.optim.radam import rectification
 from minigrad.utils.data import DataLoader
 
 from ..console.style import BLACK, LOOKS
 from ..training import network
-from .explaining import Explanation, Request
-from .stage import FAINT, INK, NORMAL, SMALL, Stage, save_png
+from .explanation import Explanation, Request
+from .stage import FAINT, INK, NORMAL, SMALL, Rect, Stage, save_png
 
 RATE, WARM_UP, BETA2 = 0.01, 100, 0.999
 SHOWN = (1, 2, 3, 4, 5, 7, 10, 15, 20, 30, 50, 100)
 """The iterations whose gradients are drawn."""
 
 FACTOR_STEPS = 3000
-BINS = numpy.linspace(-8, -1, 141)
-"""Of log10 |gradient|."""
+"""The steps for which r_t is drawn."""
 
+BINS = numpy.linspace(-8, -1, 141)
+"""Of the histograms of log10 |gradient|."""
+
+WARMED_UP = optim.lr.linear_warmup(RATE, WARM_UP)
 RUNS: tuple[tuple[str, str, Callable[[Any], optim.Optimizer]], ...] = (
     ("Adam", "adam", lambda params: optim.Adam(params, lr=RATE)),
-    (
-        f"Adam, warm-up of {WARM_UP}",
-        "adam",
-        lambda params: optim.Adam(params, lr=optim.lr.linear_warmup(RATE, WARM_UP)),
-    ),
+    (f"Adam, warm-up of {WARM_UP}", "adam", lambda params: optim.Adam(params, lr=WARMED_UP)),
     ("RAdam", "radam", lambda params: optim.RAdam(params, lr=RATE)),
 )
+"""The optimizers: name, the name of its colour, and how it is made."""
 
 
 @dataclass(frozen=True)
 class Gradients:
-    """The gradients of one iteration: their distribution, the median of those that are not 0, how many are 0."""
+    """The gradients of one iteration, one for each parameter.
+
+    Attributes:
+        density: the fraction of them in each of `BINS`.
+        median: of log10 |gradient|, without those that are 0.
+        zero: the fraction that is 0.
+        loss: of the mini-batch.
+    """
 
     density: ndarray
     median: float
@@ -62,10 +68,9 @@ class Gradients:
 
 
 def watch(make: Callable[[Any], optim.Optimizer], seed: int) -> dict[int, Gradients]:
-    """Train on MNIST and look at the gradients of the iterations `SHOWN`."""
+    """Train on MNIST; returns the gradients of the iterations `SHOWN`."""
     data = network.load("mnist", True)
-    minigrad.manual_seed(seed)
-    model = network.Net.for_data(data)
+    model = network.seeded(data, seed)
     optimizer = make(model.parameters())
     seen = {}
     for iteration, loss in network.steps(model, optimizer, DataLoader(data, 100, shuffle=True), SHOWN[-1]):
@@ -81,24 +86,23 @@ def _measured(sizes: ndarray, loss: float) -> Gradients:
 
 
 def factors(steps: int = FACTOR_STEPS) -> ndarray:
-    """RAdam's r_t at each step, (steps,); nan where it does not divide."""
+    """RAdam's r_t at each step, (steps,); nan where there is none."""
     return numpy.array([rectification(BETA2, t) or numpy.nan for t in range(1, steps + 1)], dtype=float)
 
 
-def explain(asked: Request) -> Explanation:
+def draw(request: Request) -> Explanation:
     """Draw warm-up.png."""
-    seen = [watch(make, asked.seed) for _, _, make in RUNS]
+    seen = [watch(make, request.seed) for _, _, make in RUNS]
     r = factors()
-    written = [save_png(asked.folder / "warm-up.png", still(seen, r, asked.seed), 200)]
-    dead = ", ".join(f"{name} {100 * one[2].zero:.1f} %" for (name, *_), one in zip(RUNS, seen, strict=True))
+    zero = ", ".join(f"{name} {100 * one[2].zero:.1f} %" for (name, *_), one in zip(RUNS, seen, strict=True))
     moved = ", ".join(
         f"{name} {one[10].median - one[1].median:+.2f}" for (name, *_), one in zip(RUNS, seen, strict=True)
     )
     return Explanation(
         "Warm-up",
         [
-            f"Of the gradients {100 * seen[0][1].zero:.1f} % are exactly 0 at iteration 1; at iteration 2: {dead}.",
-            f"The median of log10 |g| moved from iteration 1 to 10 by: {moved}; the losses there are "
+            f"Of the gradients {100 * seen[0][1].zero:.1f} % are exactly 0 at iteration 1; at iteration 2: {zero}.",
+            f"The median of log10 |g| changed from iteration 1 to 10 by: {moved}; the losses there are "
             + ", ".join(f"{one[10].loss:.2f}" for one in seen)
             + ".",
             f"RAdam divides from step {int(numpy.flatnonzero(numpy.isfinite(r))[0]) + 1} on, with r = "
@@ -107,7 +111,7 @@ def explain(asked: Request) -> Explanation:
         {
             "rate": RATE,
             "warm_up": WARM_UP,
-            "seed": asked.seed,
+            "seed": request.seed,
             "runs": {
                 name: {
                     "iterations": list(one),
@@ -119,12 +123,12 @@ def explain(asked: Request) -> Explanation:
             },
             "r": {t: r[t - 1] for t in (5, 6, 10, 100, 1000, 3000)},
         },
-        written,
+        [save_png(request.folder / "warm-up.png", still(seen, r, request.seed), 200)],
     )
 
 
 def still(seen: list[dict[int, Gradients]], r: ndarray, seed: int) -> ndarray:
-    """The distributions, an iteration a row, and below them the factors."""
+    """The distributions, a row for each iteration, and below them the factors of the learning rate."""
     stage = Stage(800, 668, 2)
     stage.title(
         "The first iterations on MNIST",
@@ -132,19 +136,15 @@ def still(seen: list[dict[int, Gradients]], r: ndarray, seed: int) -> ndarray:
         r"distribution of $\log_{10}|g|$ over the 79 510 parameters",
     )
     for i, ((name, look, _), one) in enumerate(zip(RUNS, seen, strict=True)):
-        _draw_ridges(stage, (60 + 254 * i, 92, 188, 330), name, LOOKS[look].color, one, first=i == 0)
+        _draw_distributions(stage, (60 + 254 * i, 92, 188, 330), name, LOOKS[look].color, one, first=i == 0)
     _draw_factors(stage, r)
     return stage.frame([])
 
 
-def _draw_ridges(
-    stage: Stage,
-    rect: tuple[float, float, float, float],
-    name: str,
-    color: str,
-    seen: dict[int, Gradients],
-    first: bool,
+def _draw_distributions(
+    stage: Stage, rect: Rect, name: str, color: str, seen: dict[int, Gradients], first: bool
 ) -> None:
+    """Draw those of one optimizer, each overlapping the one above, with its median as a mark and how many are 0."""
     from matplotlib.colors import to_rgb
 
     left, top, width, height = rect
@@ -154,6 +154,7 @@ def _draw_ridges(
     axes.set_yticks([])
     stage.text(left, top - 8, name, 10, weight="bold", color=color)
     stage.text(left + width + 4, top - 8, "zero", SMALL, color=FAINT)
+    # The highest point of the first distribution is 1.35 rows high.
     tallest = float(seen[1].density.max()) / 1.35
     pale = tuple(0.45 * c + 0.55 for c in to_rgb(color))
     middle = (BINS[1:] + BINS[:-1]) / 2
@@ -166,6 +167,7 @@ def _draw_ridges(
         stage.text(left + width + 4, y, f"{100 * g.zero:.0f} %", SMALL, color=FAINT)
         if first:
             stage.text(left - 8, y, str(iteration), SMALL, ha="right", color=FAINT)
+    # The first median as a line through all rows.
     axes.axvline(seen[1].median, color=INK, lw=0.7, ls=(0, (2, 3)), zorder=40)
     if first:
         stage.text(left - 8, top + 0.75 * scale, "iteration", SMALL, ha="right", color=FAINT)
@@ -180,13 +182,13 @@ def _draw_factors(stage: Stage, r: ndarray) -> None:
     axes.plot(t, numpy.ones(len(t)), color=LOOKS["adam"].color, lw=1.8)
     axes.plot(t, numpy.minimum(t / WARM_UP, 1), color=LOOKS["adam"].color, lw=1.8, ls=(0, (4, 1.5)))
     axes.plot(t, r, color=LOOKS["radam"].color, lw=2.2)
-    said = (
+    entries = (
         ("Adam", LOOKS["adam"].color, "-", "the whole rate from the first step on"),
         (f"Adam, warm-up of {WARM_UP}", LOOKS["adam"].color, (0, (4, 1.5)), f"t / {WARM_UP}"),
         ("RAdam", LOOKS["radam"].color, "-", f"r: {r[5]:.3f} at step 6, {r[99]:.2f} at 100, {r[2999]:.2f} at 3000"),
         ("", BLACK, "", "(before step 6 it does not divide by √v)"),
     )
-    for i, (name, color, dash, words) in enumerate(said):
+    for i, (name, color, dash, words) in enumerate(entries):
         y = 516 + 32 * i
         if name:
             stage.over.plot([510, 536], [y - 4, y - 4], color=color, ls=dash, lw=2)

@@ -21,8 +21,8 @@ When to use it: in place of Momentum, from which it differs little while the rat
 minimum. But it diverges earlier: on a quadratic surface with mu = 0.9, at little more than a third of the rate at which
 Momentum does. Usual rates: 1e-3 to 1e-1, with mu from 0.9 to 0.99.
 To see it: ``python -m benchmarks surfaces --optimizers momentum,nesterov`` and
-``python -m benchmarks explain look-ahead``. Tested against a second transcription and PyTorch in tests/test_rules.py;
-the transcription itself, and that the two forms above are one method, in tests/test_references.py.
+``python -m benchmarks explain nesterov-step``. Tested against a second transcription and PyTorch in
+tests/test_rules.py; the transcription itself, and that the two forms above are one method, in tests/test_references.py.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ from reference_rules import REFERENCES, NesterovLookAhead, descend
 import minigrad
 from benchmarks import explain
 from benchmarks.__main__ import main
-from benchmarks.pictures import local_minimum, look_ahead, memory, ravine, slow_and_fast, warm_up
+from benchmarks.pictures import local_minimum, memory, nesterov_step, ravine, slow_and_fast, warm_up
 from benchmarks.training import network
 from benchmarks.training.optimizers import ENTRANTS
 from minigrad import optim
@@ -60,12 +60,12 @@ def test_steps_in_the_ravine_are_those_of_the_scalar_rules():
     assert runs[0].losses[-1] > runs[0].losses[0]  # beyond 2 / lambda_max it swings higher
 
 
-def test_the_ravine_is_told_with_the_engines_curvatures(tmp_path):
+def test_the_ravine_is_explained_with_the_engines_curvatures(tmp_path):
     assert ask("ravine", folder=tmp_path) == 0
-    told = json.loads((tmp_path / "explain" / "explain.json").read_text())["explanations"]["ravine"]
-    assert told["curvatures"] == pytest.approx([1, 25], rel=1e-12)
-    assert told["condition_number"] == pytest.approx(25, rel=1e-12)
-    assert told["largest_stable_rate"] == pytest.approx(0.08, rel=1e-12)
+    numbers = json.loads((tmp_path / "explain" / "explain.json").read_text())["explanations"]["ravine"]
+    assert numbers["curvatures"] == pytest.approx([1, 25], rel=1e-12)
+    assert numbers["condition_number"] == pytest.approx(25, rel=1e-12)
+    assert numbers["largest_stable_rate"] == pytest.approx(0.08, rel=1e-12)
     with Image.open(tmp_path / "explain" / "ravine.gif") as gif:
         assert gif.n_frames == ravine.SHOWN + 1
     assert (tmp_path / "explain" / "ravine.gif").stat().st_size < 1_500_000
@@ -79,13 +79,16 @@ def test_sgd_stays_in_the_dip_and_momentum_leaves_it():
         (x,) = theta
         return [x * (x**2 - 4) / 2 + 0.5]
 
-    for name, given in {"sgd": {}, "momentum": {"momentum": 0.9}}.items():
-        rolled = local_minimum.roll(name, lr=0.02, **given)
-        rule = REFERENCES[type(ENTRANTS[name].make([minigrad.zeros(1, requires_grad=True)])).__name__]
+    rules = {"sgd": ("SGD", {}), "momentum": ("Momentum", {"momentum": 0.9})}
+    trajectories = local_minimum.race()
+    assert [one.entrant.name for one in trajectories] == list(rules)
+    for one, (name, given) in zip(trajectories, rules.values(), strict=True):
+        rule = REFERENCES[name]
         by_hand = descend(lambda rule=rule, given=given: rule(lr=0.02, **given), [3.2], slope, local_minimum.STEPS)
-        numpy.testing.assert_allclose(rolled.x[1:], numpy.array(by_hand)[:, 0], rtol=0, atol=1e-10)
-        assert (rolled.x[-1] > 0) == (name == "sgd")
-    dip, ridge, lower = (local_minimum.level(x) for x in (2.0, 0.2, -2.0))
+        numpy.testing.assert_allclose(one.path[1:, 0], numpy.array(by_hand)[:, 0], rtol=0, atol=1e-10)
+        numpy.testing.assert_array_equal(one.path[:, 1], 0)
+        assert (one.path[-1, 0] > 0) == (name == "SGD")
+    dip, ridge, lower = (local_minimum.stationary(x) for x in (2.0, 0.2, -2.0))
     roots = sorted(numpy.roots([0.5, 0, -2, 0.5]).real)  # of the slope, x^3 / 2 - 2 x + 1 / 2
     numpy.testing.assert_allclose([lower, ridge, dip], roots, rtol=1e-12)
     assert local_minimum.derivatives(dip)[2] == pytest.approx(1.5 * dip**2 - 2)
@@ -96,15 +99,15 @@ def test_sgd_stays_in_the_dip_and_momentum_leaves_it():
 
 def test_the_two_steps_are_the_notebooks_formulas():
     theta, v = numpy.array([-6.0, -3.5]), numpy.array([-30.0, 45.0])
-    lr, mu = look_ahead.LR, look_ahead.MU
-    one, two = look_ahead.momentum_step(theta, v), look_ahead.nesterov_step(theta, v)
+    lr, mu = nesterov_step.LR, nesterov_step.MU
+    one, two = nesterov_step.step(optim.Momentum, theta, v), nesterov_step.step(optim.Nesterov, theta, v)
     numpy.testing.assert_allclose(one.end, theta - lr * (mu * v + ravine_gradient(theta)), rtol=1e-12)
     rules = [NesterovLookAhead(lr=lr, momentum=mu) for _ in theta]
     for rule, velocity in zip(rules, v, strict=True):
         rule.v = lr * velocity
     ahead = [rule.where(x) for rule, x in zip(rules, theta, strict=True)]
     ends = [rule.step(x, g) for rule, x, g in zip(rules, theta, ravine_gradient(ahead), strict=True)]
-    numpy.testing.assert_allclose(two.asked, ahead, rtol=1e-12)
+    numpy.testing.assert_allclose(two.gradient_at, ahead, rtol=1e-12)
     numpy.testing.assert_allclose(two.end, ends, rtol=1e-12)
 
 
@@ -213,15 +216,17 @@ def test_state_that_is_not_named_is_counted():
 
 def test_stills_of_what_is_quick(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(memory, "PARAMETERS", 100_000)
-    assert ask("local-minimum", "look-ahead", "memory", "--stills", folder=tmp_path) == 0
+    assert ask("local-minimum", "nesterov-step", "memory", "--stills", folder=tmp_path) == 0
     out = capsys.readouterr().out
     written = sorted(path.name for path in (tmp_path / "explain").iterdir())
-    assert written == ["explain.json", "local-minimum.png", "look-ahead.png", "memory.png"]
+    assert written == ["explain.json", "local-minimum.png", "memory.png", "nesterov-step.png"]
     assert all(name in out for name in written)
     assert "4 bytes: Momentum, Nesterov, Adagrad, RMSprop" in " ".join(out.split())
 
 
 def test_what_is_explained(tmp_path, capsys):
-    assert set(explain.EXPLANATIONS) == {"ravine", "local-minimum", "look-ahead", "warm-up", "lookahead", "memory"}
-    assert ask("ravin", folder=tmp_path) == 2
-    assert capsys.readouterr().err.startswith("benchmarks: nothing is called 'ravin': there are ")
+    assert set(explain.EXPLANATIONS) == {"ravine", "local-minimum", "nesterov-step", "warm-up", "lookahead", "memory"}
+    for name in ("ravin", "look-ahead"):
+        assert ask(name, folder=tmp_path) == 2
+        names = ", ".join(explain.EXPLANATIONS)
+        assert capsys.readouterr().err == f"benchmarks: there is no explanation {name!r}: there are {names}\n"

@@ -1,4 +1,4 @@
-"""What the pictures draw: their lines, marks and words, looked at in matplotlib before they are pixels."""
+"""What the pictures draw: their lines, markers and words, as matplotlib's artists before they become pixels."""
 
 from __future__ import annotations
 
@@ -17,19 +17,21 @@ from benchmarks.pictures import (
     animation,
     inside,
     local_minimum,
-    look_ahead,
     memory,
-    racing,
+    nesterov_step,
+    race_picture,
     ravine,
     slow_and_fast,
     stage,
     warm_up,
 )
-from benchmarks.pictures.explaining import Request
+from benchmarks.pictures.explanation import Request
 from benchmarks.pictures.landscapes import SURFACES
-from benchmarks.pictures.race import race, run
+from benchmarks.pictures.race import optimize, race
 from benchmarks.pictures.stage import Stage
+from benchmarks.pictures.step_parts import nesterov, step_parts
 from benchmarks.training.optimizers import ENTRANTS, entrants
+from minigrad import optim
 
 
 @pytest.fixture
@@ -47,7 +49,7 @@ def stages(monkeypatch: pytest.MonkeyPatch) -> list[Stage]:
             assert all(artist.get_animated() for artist in moving)  # or it would stay where it was first drawn
             return super().frame(moving)
 
-    for module in (inside, local_minimum, look_ahead, memory, racing, ravine, slow_and_fast, warm_up):
+    for module in (inside, local_minimum, nesterov_step, memory, race_picture, ravine, slow_and_fast, warm_up):
         monkeypatch.setattr(module, "Stage", Kept)
     return made
 
@@ -162,7 +164,7 @@ def test_the_window_holds_paths_start_and_minimum_with_room_around_them():
     ("shape", "wide", "high"), [(1.0, 4.0, 4.0), (2.0, 4.0, 2.0), (4.0, 8.0, 2.0), (0.5, 4.0, 8.0)]
 )
 def test_a_window_is_brought_into_shape_around_its_middle(shape, wide, high):
-    (x0, x1), (y0, y1) = inside.in_shape(((0.0, 4.0), (1.0, 3.0)), shape)
+    (x0, x1), (y0, y1) = stage.with_aspect(((0.0, 4.0), (1.0, 3.0)), shape)
     close([x1 - x0, y1 - y0, x0 + x1, y0 + y1], [wide, high, 4, 4])
 
 
@@ -172,7 +174,7 @@ def test_a_window_is_brought_into_shape_around_its_middle(shape, wide, high):
 def test_the_losses_of_a_race_are_drawn_above_the_minimum():
     place = replace(SURFACES["beale"], steps=12)
     runs = race(place, entrants(["sgd", "adam"]), 12, {})
-    fig = racing.draw_losses(place, runs, 12)
+    fig = race_picture.draw_losses(place, runs, 12)
     (axes,) = fig.axes
     lines = axes.get_lines()
     assert [data_of(line) for line in lines] == [(list(range(13)), list(one.losses)) for one in runs]
@@ -191,59 +193,59 @@ def test_the_losses_of_a_race_are_drawn_above_the_minimum():
 def test_losses_that_are_below_0_have_no_logarithmic_axis_and_a_minimum_is_taken_off():
     place = replace(SURFACES["saddle"], steps=300)
     runs = race(place, entrants(["adam"]), 300, {})
-    (axes,) = racing.draw_losses(place, runs, 300).axes
+    (axes,) = race_picture.draw_losses(place, runs, 300).axes
     assert min(runs[0].losses) < 0
     assert axes.get_yscale() == "linear"
     assert list(axes.get_lines()[0].get_ydata()) == list(runs[0].losses)
     raised = replace(SURFACES["ravine"], function=lambda x, y: SURFACES["ravine"].function(x, y) + 3)
     runs = race(raised, entrants(["sgd"]), 5, {})
-    (axes,) = racing.draw_losses(raised, runs, 5).axes
+    (axes,) = race_picture.draw_losses(raised, runs, 5).axes
     close(axes.get_lines()[0].get_ydata(), runs[0].losses - 3)
     assert axes.get_ylabel() == "loss above the minimum, 3"
 
 
 def test_who_diverged_does_not_set_the_scale():
     place = replace(SURFACES["ravine"], steps=20)
-    stayed, gone = race(place, entrants(["adam"]), 20, {})[0], run(place, ENTRANTS["sgd"], 20, {"lr": 0.2})
+    stayed, gone = race(place, entrants(["adam"]), 20, {})[0], optimize(place, ENTRANTS["sgd"], 20, {"lr": 0.2})
     assert (stayed.fate, gone.fate) == ("", "diverged")
-    fig = racing.draw_losses(place, [stayed, gone], 20)
+    fig = race_picture.draw_losses(place, [stayed, gone], 20)
     assert fig.axes[0].get_ylim()[1] == pytest.approx(1.3 * stayed.losses.max())
     assert labels(fig.legends[0].get_texts())[1].endswith(f"diverged at step {gone.steps}")
-    alone = racing.draw_losses(place, [gone], 20)
+    alone = race_picture.draw_losses(place, [gone], 20)
     assert alone.axes[0].get_ylim()[1] >= gone.losses.max()
 
 
 def test_a_scene_has_two_tracks_for_each_run_and_a_legend(stages):
     place = replace(SURFACES["ravine"], steps=20)
-    runs = [*race(place, entrants(["adam", "momentum"]), 20, {}), run(place, ENTRANTS["sgd"], 20, {"lr": 0.2})]
-    scene = racing.Scene(place, runs, 20)
+    runs = [*race(place, entrants(["adam", "momentum"]), 20, {}), optimize(place, ENTRANTS["sgd"], 20, {"lr": 0.2})]
+    picture = race_picture.RacePicture(place, runs, 20)
     gone = runs[2].steps
-    assert_legible(scene.stage)
-    told = words(scene.stage)
-    assert told[:2] == [place.title, place.formula]
-    assert "seen from above:  ○ start  ★ minimum" in told
+    assert_legible(picture.stage)
+    written = words(picture.stage)
+    assert written[:2] == [place.title, place.formula]
+    assert "seen from above:  ○ start  ★ minimum" in written
     for one in runs:
-        assert told[told.index(one.entrant.label) + 1] == one.caption
+        assert written[written.index(one.entrant.label) + 1] == one.caption
     for step in (0, 7, 20):
-        scene.frame(step)
-        assert scene.counter.get_text() == f"step {step} of 20"
-        for one, racer in zip(runs, scene.racers, strict=True):
+        picture.frame(step)
+        assert picture.counter.get_text() == f"step {step} of 20"
+        for one, racer in zip(runs, picture.racers, strict=True):
             t = min(step, one.steps)
             solid, flat = racer.lines
-            close(flat.get_xydata(), scene.on_map(one.path[: t + 1]))
-            assert len(solid.get_xydata()) == t * racing.PIECES + 1
-            close(solid.get_xydata()[-1:], scene.on_solid(one.path[t : t + 1], one.losses[t : t + 1]))
+            close(flat.get_xydata(), picture.on_map(one.path[: t + 1]))
+            assert len(solid.get_xydata()) == t * race_picture.PIECES + 1
+            close(solid.get_xydata()[-1:], picture.on_solid(one.path[t : t + 1], one.losses[t : t + 1]))
             close([head.get_xydata()[0] for head in racer.heads], [solid.get_xydata()[-1], flat.get_xydata()[-1]])
             assert {line.get_color() for line in (*racer.lines, *racer.heads)} == {one.entrant.color}
-            assert {head.get_marker() for head in racer.heads} == {racing.MARKERS[one.entrant.name]}
+            assert {head.get_marker() for head in racer.heads} == {race_picture.MARKERS[one.entrant.name]}
             left = one.fate and step >= gone
             assert racer.loss.get_text() == (f"diverged at step {gone}" if left else f"loss {one.losses[t]:.2g}")
             assert racer.loss.get_weight() == ("bold" if left else "normal")
-    assert len(scene.racers[2].moved(gone)) == len(scene.racers[2].moved(gone - 1)) + 2  # the cross and its words
-    assert f"diverged at {gone}" in words(scene.stage)
+    assert len(picture.racers[2].moved(gone)) == len(picture.racers[2].moved(gone - 1)) + 2  # the cross and its words
+    assert f"diverged at {gone}" in words(picture.stage)
     # It diverged, so the map is of where the others are.
-    assert scene.seen == stage.window(place, [one.path for one in runs[:2]])
-    assert scene.racers[2].lines[1].get_clip_on()
+    assert picture.seen == stage.window(place, [one.path for one in runs[:2]])
+    assert picture.racers[2].lines[1].get_clip_on()
 
 
 def test_the_third_dimension_says_what_it_is():
@@ -252,23 +254,31 @@ def test_the_third_dimension_says_what_it_is():
         ("beale", 0, "log₁₀(1 + f)"),
         ("beale", -2.5, "log₁₀(1 + f - (-2.5))"),
     ):
-        scene = racing.Scene.__new__(racing.Scene)
-        scene.surface, scene.base = SURFACES[name], base
-        assert scene._height() == said
+        picture = race_picture.RacePicture.__new__(race_picture.RacePicture)
+        picture.surface, picture.base = SURFACES[name], base
+        assert picture._height() == said
 
 
 def test_where_a_path_leaves():
     window = (0.0, 10.0), (0.0, 5.0)
-    assert racing.exit_of(numpy.array([[5.0, 1.0], [5.0, 3.0], [5.0, 7.0]]), *window) == pytest.approx((5, 5))
-    assert racing.exit_of(numpy.array([[5.0, 1.0], [-5.0, 1.0], [5.0, 1.0]]), *window) == pytest.approx((0, 1))
-    assert racing.exit_of(numpy.array([[5.0, 1.0], [6.0, 2.0]]), *window) == (6, 2)
-    assert racing.exit_of(numpy.array([[5.0, 1.0], [10.0, 5.0]]), *window) == (10, 5)  # the edge belongs to it
+    assert race_picture.exit_of(numpy.array([[5.0, 1.0], [5.0, 3.0], [5.0, 7.0]]), *window) == pytest.approx((5, 5))
+    assert race_picture.exit_of(numpy.array([[5.0, 1.0], [-5.0, 1.0], [5.0, 1.0]]), *window) == pytest.approx((0, 1))
+    assert race_picture.exit_of(numpy.array([[5.0, 1.0], [6.0, 2.0]]), *window) == (6, 2)
+    assert race_picture.exit_of(numpy.array([[5.0, 1.0], [10.0, 5.0]]), *window) == (10, 5)  # the edge belongs to it
 
 
-def test_a_path_is_cut_into_pieces_and_an_outline_goes_round():
-    close(racing.between(numpy.array([[0.0, 0.0], [8.0, 16.0]])), [[i, 2 * i] for i in range(9)])
-    corners = racing._outline(0, 1, 2, 4, n=2)
-    close(corners, [[0, 2], [1, 2], [1, 2], [1, 4], [1, 4], [0, 4], [0, 4], [0, 2]])
+def test_a_path_is_cut_into_pieces():
+    path = numpy.array([[0.0, 0.0], [8.0, 16.0], [8.0, 0.0]])
+    close(race_picture.between(path, 8), [[i, 2 * i] for i in range(9)] + [[8, 16 - 2 * i] for i in range(1, 9)])
+
+
+def test_the_part_that_the_map_shows_is_outlined_on_the_surface(stages):
+    place = SURFACES["ravine"]
+    picture = race_picture.RacePicture(place, race(place, entrants(["adam"]), 5, {}), 5)
+    (x0, x1), (y0, y1) = picture.seen
+    corners = numpy.array([(x0, y0), (x1, y0), (x1, y1), (x0, y1), (x0, y0)])
+    outline = next(line for line in picture.stage.over.get_lines() if len(line.get_xdata()) == 4 * 49 + 1)
+    close(outline.get_xydata()[::49], picture.on_solid(corners, place.values(*corners.T)))
 
 
 # Animations.
@@ -278,7 +288,11 @@ def test_a_frame_lasts_as_long_as_the_rate_says_and_the_last_one_longer(tmp_path
     monkeypatch.setenv("PATH", str(tmp_path))  # no ffmpeg there
     frames = [numpy.full((4, 6, 3), 60 * i, numpy.uint8) for i in range(4)]
     for fps, step in ((25, 40), (8, 120), (4, 250)):
-        assert animation.animate(tmp_path / "a.gif", iter(frames), frames, fps=fps, hold=1.5) == [tmp_path / "a.gif"]
+        done = []
+        made = animation.animate(
+            tmp_path / "a.gif", frames.__getitem__, range(4), range(4), fps=fps, hold=1.5, tick=done.append
+        )
+        assert (made, done) == ([tmp_path / "a.gif"], [1, 2, 3, 4])
         with Image.open(tmp_path / "a.gif") as gif:
             assert (gif.n_frames, gif.info["loop"]) == (4, 0)
             shown = []
@@ -304,22 +318,28 @@ def test_a_palette_keeps_white_and_the_optimizers_colours():
     assert numpy.array(reduced.convert("RGB"))[0, 2].tolist() == kept[0]
 
 
-def test_a_file_that_is_half_written_takes_no_name(tmp_path):
-    def half(part):
+def test_a_file_that_is_half_written_takes_no_name(tmp_path, monkeypatch):
+    def half(image, part, **options):
         part.write_text("half")
         raise OSError("full")
 
-    with pytest.raises(UsageError, match="full"):
-        animation.write_beside(tmp_path / "a.gif", half)
+    monkeypatch.setattr(Image.Image, "save", half)
+    frame = numpy.zeros((4, 6, 3), numpy.uint8)
+    for write in (
+        lambda: animation.animate(tmp_path / "a.gif", lambda step: frame, [0], [0]),
+        lambda: stage.save_png(tmp_path / "a.png", frame),
+    ):
+        with pytest.raises(UsageError, match="full"):
+            write()
     assert list(tmp_path.iterdir()) == []
 
 
 def test_what_ffmpeg_is_asked_for(tmp_path):
-    command = animation.Mp4(tmp_path / "a.mp4", 12.5, 3)._command("ffmpeg", (470, 800, 3), tmp_path / "part.mp4")
+    command = animation.Mp4(tmp_path / "a.mp4", 12.5).command("ffmpeg", (470, 800, 3))
     given = dict(itertools.pairwise(command))
     assert (given["-s"], given["-r"], given["-i"]) == ("800x470", "12.5", "-")
     assert command[0] == "ffmpeg"
-    assert command[-1] == str(tmp_path / "part.mp4")
+    assert command[-1] == str(tmp_path / ".a.mp4.part.mp4")
 
 
 @pytest.mark.parametrize("colors", [0, 64])
@@ -347,48 +367,47 @@ def test_a_still_is_the_frame(tmp_path, colors):
 def test_a_film_shows_the_state_at_each_step(name, series, chained, ellipse, stages):
     place = SURFACES["ravine"]
     (one,) = race(place, entrants([name]), 6, {})
-    film = inside.Film(place, one)
+    film = inside.StateAnimation(place, one)
     assert_legible(film.stage)
-    told = words(film.stage)
-    assert told[:2] == [f"Inside the state: {one.entrant.label}", f"{place.title}, {place.formula};  {one.caption}"]
-    named = [f"± {text}" if text == film.inside.parts.envelope else text for text in series]
+    written = words(film.stage)
+    assert written[:2] == [f"Inside the state: {one.entrant.label}", f"{place.title}, {place.formula};  {one.caption}"]
+    named = [f"± {text}" if text == film.view.parts.envelope else text for text in series]
     for axis in ("along x:", "along y:"):
-        at = told.index(axis)
-        assert told[at + 1 : at + 1 + len(series)] == named
-    frames = list(film.frames())
-    assert len(frames) == 6
+        at = written.index(axis)
+        assert written[at + 1 : at + 1 + len(series)] == named
+    frames = [film.frame(step) for step in range(1, 7)]
     assert all((a != b).any() for a, b in itertools.pairwise(frames))
-    parts = inside.anatomy(one)
+    parts = step_parts(one)
     for step in (1, 4, 6, 9):
-        shown = film.inside.moved(step)
+        shown = film.view.moved(step)
         k = min(step, 6) - 1
-        close(film.inside.trail.get_xydata(), parts.path[: k + 1])
-        close(film.inside.spot.get_xydata(), parts.path[k : k + 1])
-        assert (film.inside.ellipse in shown) is ellipse
+        close(film.view.trail.get_xydata(), parts.path[: k + 1])
+        close(film.view.spot.get_xydata(), parts.path[k : k + 1])
+        assert (film.view.ellipse in shown) is ellipse
         if ellipse:
-            around = film.inside.ellipse.get_xydata() - parts.path[k]
-            close(numpy.abs(around).max(0), film.inside.enlarged * parts.axes[k])
-        assert (film.inside.looked in shown) is (chained and film.inside.enlarged == 1)
-        for axis, strip in enumerate(film.inside.strips):
+            around = film.view.ellipse.get_xydata() - parts.path[k]
+            close(numpy.abs(around).max(0), film.view.enlarged * parts.axes[k])
+        assert (film.view.gradient_at in shown) is (chained and film.view.enlarged == 1)
+        for axis, strip in enumerate(film.view.strips):
             assert list(strip.now.get_xdata()) == [k + 1] * 2
             drawn = [dot.get_xydata().tolist() for dot, _ in strip.columns]
             kept = [values for text, values in parts.series.items() if text != parts.envelope]
             assert drawn == [[[k + 1, values[k, axis]]] for values in kept]
     film.frame(3)
     assert film.counter.get_text() == "step 3 of 6"
-    signs = [sign for sign, _, _ in inside.explanations(film.inside)]
-    assert signs == ["→", "→", *["◇"] * (chained and film.inside.enlarged == 1), *["◌"] * ellipse]
+    signs = [sign for sign, _, _ in inside.legend(film.view)]
+    assert signs == ["→", "→", *["◇"] * (chained and film.view.enlarged == 1), *["◌"] * ellipse]
 
 
 def test_arrows_lead_from_point_to_point(stages):
     place = SURFACES["ravine"]
     (one,) = race(place, entrants(["momentum"]), 6, {})
-    film = inside.Film(place, one)
-    looked = film.inside
-    looked.moved(3)
-    here, there = looked.stage.pixels(looked.map, one.path[2:4])
-    carried, added = (arrow._posA_posB for arrow in looked.arrows)
-    assert looked.enlarged == 1
+    film = inside.StateAnimation(place, one)
+    view = film.view
+    view.moved(3)
+    here, there = view.stage.pixels(view.map, one.path[2:4])
+    carried, added = (arrow._posA_posB for arrow in view.arrows)
+    assert view.enlarged == 1
     close(carried[0], here)
     close(carried[1], added[0])
     close(added[1], there)
@@ -401,10 +420,10 @@ def test_a_still_has_a_cell_for_each_optimizer(stages):
     (it,) = stages
     assert frame.shape == (62 + 2 * inside.CELL, inside.WIDTH, 3)
     assert_legible(it)
-    told = words(it)
-    assert told[:2] == ["Inside the state", f"{place.title}, step 4:  {place.formula}"]
+    written = words(it)
+    assert written[:2] == ["Inside the state", f"{place.title}, step 4:  {place.formula}"]
     for one in runs:
-        assert told[told.index(one.entrant.label) + 1] == one.caption
+        assert written[written.index(one.entrant.label) + 1] == one.caption
     assert len(panels(it)) == 3 * 3  # a map and two strips each
 
 
@@ -419,31 +438,32 @@ def test_the_picture_of_memory_has_a_bar_for_each_optimizer(stages):
     (axes,) = panels(it)
     bars = [(bar.get_x(), round(bar.get_width(), 2), round(bar.get_y() + bar.get_height() / 2)) for bar in axes.patches]
     assert bars == [(0, 8, 0), (8, 0, 0), (0, 8, 1), (8, 4, 1), (0, 8, 2), (8, 8.04, 2)]
-    told = words(it)
-    assert told[2:8] == ["SGD", "0.0:  nothing", "Momentum", "4.0:  v", "Adam", "8.0:  m, v"]
-    assert "measured over 1,000,000 after two steps" in told[1]
+    written = words(it)
+    assert written[2:8] == ["SGD", "0.0:  nothing", "Momentum", "4.0:  v", "Adam", "8.0:  m, v"]
+    assert "measured over 1,000,000 after two steps" in written[1]
 
 
-def test_the_balls_are_where_they_rolled(stages):
-    rolls = [local_minimum.roll("sgd", lr=0.02), local_minimum.roll("momentum", lr=0.02, momentum=0.9)]
-    assert [one.caption for one in rolls] == ["lr 0.02", "lr 0.02, μ 0.9"]
-    level = tuple(local_minimum.level(x) for x in (2.0, 0.2, -2.0))
-    film = local_minimum.Film(rolls, level)
-    assert len(list(film.frames())) == local_minimum.STEPS + 1
+def test_the_balls_are_at_the_points_of_the_trajectories(stages):
+    trajectories = local_minimum.race()
+    assert [one.caption for one in trajectories] == ["lr 0.02", "lr 0.02, μ 0.9"]
+    places = [local_minimum.stationary(x) for x in (2.0, 0.2, -2.0)]
+    film = local_minimum.LocalMinimumAnimation(trajectories, places)
     for step in (0, 10, 80):
         film.frame(step)
         assert film.counter.get_text() == f"step {step} of 80"
-        for one, (dots, ball, said) in zip(rolls, film.moving, strict=True):
-            close(dots.get_xdata(), one.x[: step + 1])
-            close(dots.get_ydata(), one.f[: step + 1])
-            close(ball.get_xydata(), [[one.x[step], one.f[step] + 0.28]])
-            assert said.get_text() == f"x = {one.x[step]:.1f},  f = {one.f[step]:.2f}"
+        for one, (dots, ball, said) in zip(trajectories, film.moving, strict=True):
+            x = one.path[:, 0]
+            f = (x**2 - 4) ** 2 / 8 + x / 2
+            close(dots.get_xdata(), x[: step + 1])
+            close(dots.get_ydata(), f[: step + 1])
+            close(ball.get_xydata(), [[x[step], f[step] + 0.28]])
+            assert said.get_text() == f"x = {x[step]:.1f},  f = {f[step]:.2f}"
         assert_legible(film.stage)
     for axes in panels(film.stage):
         curve, *marks = [line for line in axes.get_lines() if len(line.get_xdata()) and not line.get_animated()]
         close(curve.get_ydata(), (curve.get_xdata() ** 2 - 4) ** 2 / 8 + curve.get_xdata() / 2)
-        assert [list(mark.get_xdata()) for mark in marks] == [[x] for x in level]
-        heights = [(x**2 - 4) ** 2 / 8 + x / 2 for x in level]
+        assert [list(mark.get_xdata()) for mark in marks] == [[x] for x in places]
+        heights = [(x**2 - 4) ** 2 / 8 + x / 2 for x in places]
         assert labels(axes.texts) == [
             f"{what}\nf = {f:.2f}" for what, f in zip(("dip", "ridge", "lower dip"), heights, strict=True)
         ]
@@ -461,11 +481,11 @@ def test_the_ravine_is_drawn_four_times_and_its_losses_once(stages):
         assert path.get_color() == one.entrant.color
     assert [list(line.get_ydata()) for line in losses.get_lines()] == [list(one.losses) for one in runs]
     assert (losses.get_yscale(), losses.get_xlim()) == ("log", (0, ravine.SHOWN))
-    told = words(it)
-    assert "curvatures 1 and 25, κ = 25, limit 2/λmax = 0.08" in told[1]
+    written = words(it)
+    assert "curvatures 1 and 25, κ = 25, limit 2/λmax = 0.08" in written[1]
     for one, name in zip(runs, ravine.NAMES, strict=True):
-        assert told[told.index(name) + 1] == ravine._caption(one)
-    ends = [told[len(told) - 1 - told[::-1].index(name) + 1] for name in ravine.NAMES]
+        assert written[written.index(name) + 1] == ravine._caption(one)
+    ends = [written[len(written) - 1 - written[::-1].index(name) + 1] for name in ravine.NAMES]
     assert ends == [
         "swings higher and higher",
         *(f"a thousandth of the loss after {ravine.steps_to(one, 1e-3)} steps" for one in runs[1:]),
@@ -475,7 +495,7 @@ def test_the_ravine_is_drawn_four_times_and_its_losses_once(stages):
 
 def test_the_film_of_the_ravine_follows_its_runs(stages):
     runs = ravine.race(1.0, 25.0)
-    film = ravine.Film([(runs[1], "one"), (runs[2], "two")])
+    film = ravine.RavineAnimation([(runs[1], "one"), (runs[2], "two")])
     film.frame(9)
     assert film.counter.get_text() == f"step 9 of {ravine.SHOWN}"
     assert_legible(film.stage)
@@ -483,7 +503,6 @@ def test_the_film_of_the_ravine_follows_its_runs(stages):
         close(line.get_xydata(), one.path[:10])
         close(head.get_xydata(), one.path[9:10])
         assert loss.get_text() == f"loss {one.losses[9]:.2g}"
-    assert sum(1 for _ in film.frames()) == ravine.SHOWN + 1
 
 
 def test_the_loss_must_stay_below_its_part():
@@ -501,33 +520,34 @@ def test_the_loss_must_stay_below_its_part():
 
 def test_the_two_steps_are_drawn_from_theta_to_where_they_end(stages):
     runs = [
-        run(look_ahead.SURFACE, ENTRANTS[name], 40, {"lr": 0.03, "momentum": 0.8}) for name in ("momentum", "nesterov")
+        optimize(nesterov_step.SURFACE, ENTRANTS[name], 40, {"lr": 0.03, "momentum": 0.8})
+        for name in ("momentum", "nesterov")
     ]
     theta, v = runs[0].path[2], runs[0].states["v"][2]
-    steps = [look_ahead.momentum_step(theta, v), look_ahead.nesterov_step(theta, v)]
-    look_ahead.still(runs, steps, [1.25, 0.5])
+    steps = [nesterov_step.step(kind, theta, v) for kind in (optim.Momentum, optim.Nesterov)]
+    nesterov_step.still(runs, steps, [1.25, 0.5])
     (it,) = stages
     assert_legible(it)
     first, run_of_first, second, run_of_second = panels(it)
     for axes, step, one in ((first, steps[0], runs[0]), (second, steps[1], runs[1])):
         arrows = [(text.xyann, text.xy) for text in axes.texts]
-        close(arrows, [(step.here, step.to), (step.to, step.end), (step.here, step.end)])
-        asked, here = axes.get_lines()
-        close([asked.get_xydata()[0], here.get_xydata()[0]], [step.asked, step.here])
-        assert (asked.get_marker(), here.get_marker(), here.get_color()) == ("D", "o", one.entrant.color)
+        close(arrows, [(step.start, step.carried), (step.carried, step.end), (step.start, step.end)])
+        gradient_at, here = axes.get_lines()
+        close([gradient_at.get_xydata()[0], here.get_xydata()[0]], [step.gradient_at, step.start])
+        assert (gradient_at.get_marker(), here.get_marker(), here.get_color()) == ("D", "o", one.entrant.color)
         (x0, x1), (y0, y1) = axes.get_xlim(), axes.get_ylim()
-        for x, y in (step.here, step.to, step.end):
+        for x, y in (step.start, step.carried, step.end):
             assert x0 < x < x1
             assert y0 < y < y1
     close(run_of_first.get_lines()[-1].get_xydata(), runs[0].path)
-    close(run_of_second.get_lines()[-1].get_xydata(), inside.nesterov(runs[1]).path)
-    told = words(it)
-    assert [text for text in told if text.startswith("lands at")] == ["lands at f = 1.25", "lands at f = 0.5"]
-    assert [text for text in told if text.startswith("ends ")] == [
+    close(run_of_second.get_lines()[-1].get_xydata(), nesterov(runs[1]).path)
+    written = words(it)
+    assert [text for text in written if text.startswith("lands at")] == ["lands at f = 1.25", "lands at f = 0.5"]
+    assert [text for text in written if text.startswith("ends ")] == [
         f"ends {numpy.hypot(*one.path[-1]):.2g} from the minimum" for one in runs
     ]
-    close(steps[0].to, theta - 0.03 * 0.8 * v)
-    close([steps[0].asked, steps[1].asked], [theta, steps[0].to])
+    close(steps[0].carried, theta - 0.03 * 0.8 * v)
+    close([steps[0].gradient_at, steps[1].gradient_at], [theta, steps[0].carried])
 
 
 def test_the_gradients_are_drawn_row_by_row(stages):
@@ -543,8 +563,8 @@ def test_the_gradients_are_drawn_row_by_row(stages):
     (it,) = stages
     assert_legible(it)
     *ridges, factors = panels(it)
-    told = words(it)
-    assert "seed 3" in told[1]
+    written = words(it)
+    assert "seed 3" in written[1]
     for axes, one in zip(ridges, seen, strict=True):
         lines = axes.get_lines()
         rows, marks = lines[0:-1:2], lines[1:-1:2]
@@ -552,15 +572,15 @@ def test_the_gradients_are_drawn_row_by_row(stages):
             close(line.get_ydata(), row - g.density / (one[1].density.max() / 1.35))
             close(line.get_xdata(), (warm_up.BINS[1:] + warm_up.BINS[:-1]) / 2)
             assert list(mark.get_xdata()) == [g.median] * 2
-            assert f"{100 * g.zero:.0f} %" in told
+            assert f"{100 * g.zero:.0f} %" in written
         assert list(lines[-1].get_xdata()) == [one[1].median] * 2
-    assert [text for text in told if text.isdigit()] == [str(t) for t in warm_up.SHOWN]  # at the first panel alone
+    assert [text for text in written if text.isdigit()] == [str(t) for t in warm_up.SHOWN]  # at the first panel alone
     one, warm, radam = factors.get_lines()
     assert set(one.get_ydata()) == {1}
     close(warm.get_ydata()[[0, 49, 99, 500]], [0.01, 0.5, 1, 1])
     numpy.testing.assert_array_equal(radam.get_ydata(), r)
     assert list(one.get_xdata()[[0, -1]]) == [1, 3000]
-    assert f"r: {r[5]:.3f} at step 6, {r[99]:.2f} at 100, {r[2999]:.2f} at 3000" in told
+    assert f"r: {r[5]:.3f} at step 6, {r[99]:.2f} at 100, {r[2999]:.2f} at 3000" in written
 
 
 def test_gradients_that_are_0_are_counted_and_not_drawn():
@@ -585,7 +605,7 @@ def test_slow_weights_wait_while_fast_ones_go_ahead(stages, monkeypatch):
     spread = numpy.linalg.eigvalsh(centred.T @ centred)
     assert seen.share == pytest.approx(spread[-2:].sum() / spread.sum())
 
-    film = slow_and_fast.Film(seen, 0)
+    film = slow_and_fast.LookaheadAnimation(seen, 0)
     filled, lines = (drawn for drawn in film.map.collections if hasattr(drawn, "levels"))
     close(filled.levels, numpy.unique(numpy.quantile(values, numpy.linspace(0, 1, 16))))  # as much of each colour
     close(lines.levels, filled.levels[1::2])
@@ -604,152 +624,151 @@ def test_slow_weights_wait_while_fast_ones_go_ahead(stages, monkeypatch):
     film.frame(0)
     close(film.fast.get_xydata(), gap)
     close(film.head.get_xydata(), [on(slow[0])])
-    assert sum(1 for _ in film.frames()) == 7
     low, high = film.losses.get_ylim()
     every = [*seen.fast_losses.ravel(), *seen.slow_losses]
     close([low, high], [min(every) - 0.08 * (max(every) - min(every)), max(every) + 0.08 * (max(every) - min(every))])
     assert film.losses.get_xlim() == (4, 12)
 
 
-# What the explanations tell, and the files they write.
+# What the explanations say, and the files they write.
 
 
-def test_an_explanation_moves_unless_told_otherwise(tmp_path):
+def test_an_explanation_has_animations_unless_none_are_wanted(tmp_path):
     assert Request(tmp_path) == Request(tmp_path, True, 0)
 
 
-def test_what_is_told_of_the_ravine(tmp_path):
-    told = ravine.explain(Request(tmp_path, False, 0))
-    runs = ravine.race(*told.numbers["curvatures"])
+def test_the_explanation_of_the_ravine(tmp_path):
+    drawn = ravine.draw(Request(tmp_path, False, 0))
+    runs = ravine.race(*drawn.numbers["curvatures"])
     steps = [ravine.steps_to(one, 1e-3) for one in runs]
-    assert [one["steps_to_a_thousandth"] for one in told.numbers["runs"]] == steps
-    assert [one["optimizer"] for one in told.numbers["runs"]] == ["sgd", "sgd", "momentum", "momentum"]
-    assert [one["parameters"] for one in told.numbers["runs"]] == [one.caption for one in runs]
-    assert told.sentences == [
-        "The curvatures are 1 and 25 (the engine's second derivatives), the condition number is 25: from the rate "
-        "2 / 25 = 0.08 on, SGD swings higher with each step.",
-        f"To a thousandth of the first loss SGD takes {steps[1]} steps at its best rate, 0.0769. Momentum takes "
+    assert [one["steps_to_a_thousandth"] for one in drawn.numbers["runs"]] == steps
+    assert [one["optimizer"] for one in drawn.numbers["runs"]] == ["sgd", "sgd", "momentum", "momentum"]
+    assert [one["hyperparameters"] for one in drawn.numbers["runs"]] == [one.caption for one in runs]
+    assert drawn.sentences == [
+        "The curvatures are 1 and 25 (second derivatives, from minigrad's engine), the condition number is 25. Above "
+        "the learning rate 2 / 25 = 0.08, SGD oscillates with growing amplitude.",
+        f"To reach a thousandth of the first loss SGD takes {steps[1]} steps at its best rate, 0.0769. Momentum takes "
         f"{steps[2]} at a quarter of that rate with mu = 0.8, and {steps[3]} at its own best, 0.111 with mu = 0.444.",
     ]
-    assert told.written == [tmp_path / "ravine.png"]
+    assert drawn.written == [tmp_path / "ravine.png"]
     with Image.open(tmp_path / "ravine.png") as image:
         assert image.size == (1600, 2 * 688)
 
 
-def test_what_is_told_of_the_local_minimum(tmp_path):
-    told = local_minimum.explain(Request(tmp_path, True, 0))
-    sgd, momentum = local_minimum.roll("sgd", lr=0.02), local_minimum.roll("momentum", lr=0.02, momentum=0.9)
-    numbers = told.numbers
+def test_the_explanation_of_the_local_minimum(tmp_path):
+    drawn = local_minimum.draw(Request(tmp_path, True, 0))
+    sgd, momentum = (one.path[:, 0] for one in local_minimum.race())
+    numbers = drawn.numbers
     lower, ridge, dip = sorted(numpy.roots([0.5, 0, -2, 0.5]).real)
     for name, place in (("dip", dip), ("ridge", ridge), ("lower_dip", lower)):
         height = (place**2 - 4) ** 2 / 8 + place / 2
         numpy.testing.assert_allclose(numbers[name], [place, height, 0, 1.5 * place**2 - 2], atol=1e-9)
-    over = next(step for step, x in enumerate(momentum.x) if x < ridge)
+    over = next(step for step, x in enumerate(momentum) if x < ridge)
     assert numbers["momentum_over_the_ridge_at_step"] == over
-    assert (numbers["sgd_ends_at"], numbers["momentum_ends_at"]) == (sgd.x[-1], momentum.x[-1])
-    assert told.sentences[0].startswith(
-        f"Both start at x = 3.2 with the rate 0.02. After 80 steps SGD is at x = {sgd.x[-1]:.3f}, "
+    assert (numbers["sgd_ends_at"], numbers["momentum_ends_at"]) == (sgd[-1], momentum[-1])
+    assert drawn.sentences[0].startswith(
+        f"Both start at x = 3.2 with the learning rate 0.02. After 80 steps SGD is at x = {sgd[-1]:.3f}, "
     )
-    assert told.sentences[0].endswith(
+    assert drawn.sentences[0].endswith(
         f"in the dip at {dip:.3f} (f = {numbers['dip'][1]:.3f}, slope 0, curvature {1.5 * dip**2 - 2:.3g})."
     )
-    assert told.sentences[1] == (
+    assert drawn.sentences[1] == (
         f"Momentum is over the ridge at {ridge:.3f} (f = {numbers['ridge'][1]:.3f}) after {over} steps, and ends at "
-        f"x = {momentum.x[-1]:.3f}, by the lower dip at {lower:.3f} (f = {numbers['lower_dip'][1]:.3f})."
+        f"x = {momentum[-1]:.3f}, near the lower dip at {lower:.3f} (f = {numbers['lower_dip'][1]:.3f})."
     )
-    assert told.written[:2] == [tmp_path / "local-minimum.png", tmp_path / "local-minimum.gif"]
-    with Image.open(told.written[1]) as gif:
+    assert drawn.written[:2] == [tmp_path / "local-minimum.png", tmp_path / "local-minimum.gif"]
+    with Image.open(drawn.written[1]) as gif:
         assert gif.n_frames == local_minimum.STEPS + 1
-    with Image.open(told.written[0]) as image:
+    with Image.open(drawn.written[0]) as image:
         assert image.size == (1600, 680)
 
 
-def test_what_is_told_of_the_look_ahead(tmp_path):
-    told = look_ahead.explain(Request(tmp_path, False, 0))
-    numbers = told.numbers
-    one = run(look_ahead.SURFACE, ENTRANTS["momentum"], 40, {"lr": 0.03, "momentum": 0.8})
-    other = run(look_ahead.SURFACE, ENTRANTS["nesterov"], 40, {"lr": 0.03, "momentum": 0.8})
+def test_the_explanation_of_nesterovs_step(tmp_path):
+    drawn = nesterov_step.draw(Request(tmp_path, False, 0))
+    numbers = drawn.numbers
+    one = optimize(nesterov_step.SURFACE, ENTRANTS["momentum"], 40, {"lr": 0.03, "momentum": 0.8})
+    other = optimize(nesterov_step.SURFACE, ENTRANTS["nesterov"], 40, {"lr": 0.03, "momentum": 0.8})
     close(numbers["theta"], one.path[2])
-    close(numbers["look_ahead"], one.path[2] - 0.03 * 0.8 * one.states["v"][2])
+    close(numbers["carried_to"], one.path[2] - 0.03 * 0.8 * one.states["v"][2])
     close(numbers["ends"][0], one.path[3])
-    close(numbers["losses"], [look_ahead.SURFACE.value(end) for end in numbers["ends"]])
+    close(numbers["losses"], [nesterov_step.SURFACE.value(end) for end in numbers["ends"]])
     close(numbers["distances_after_all_steps"], [numpy.hypot(*each.path[-1]) for each in (one, other)])
-    said = ["({:.2f}, {:.2f})".format(*point) for point in (numbers["theta"], numbers["look_ahead"])]
-    assert told.sentences[0] == (
-        f"At step 2 of Momentum's run (lr 0.03, mu 0.8) the ball is at {said[0]} and its velocity is about to take "
-        f"it to {said[1]}."
+    said = ["({:.2f}, {:.2f})".format(*point) for point in (numbers["theta"], numbers["carried_to"])]
+    assert drawn.sentences[0] == (
+        f"At step 2 of Momentum's run (lr 0.03, mu 0.8) it is at {said[0]}, and its velocity is about to carry it to "
+        f"{said[1]}."
     )
     first, second = (
         "({:.2f}, {:.2f}), f = {:.3g}".format(*end, f)
         for end, f in zip(numbers["ends"], numbers["losses"], strict=True)
     )
-    assert f"lands at {first}. Nesterov adds" in told.sentences[1]
-    assert told.sentences[1].endswith(f"lands at {second}.")
+    assert f"ends at {first}. Nesterov adds" in drawn.sentences[1]
+    assert drawn.sentences[1].endswith(f"ends at {second}.")
     away = numbers["distances_after_all_steps"]
-    assert told.sentences[2] == f"After 40 steps Momentum is {away[0]:.2g} from the minimum, Nesterov {away[1]:.2g}."
+    assert drawn.sentences[2] == f"After 40 steps Momentum is {away[0]:.2g} from the minimum, Nesterov {away[1]:.2g}."
 
 
-def test_what_is_told_of_the_warm_up(tmp_path, monkeypatch):
+def test_the_explanation_of_the_warm_up(tmp_path, monkeypatch):
     monkeypatch.setattr(warm_up, "SHOWN", (1, 2, 10))
-    told = warm_up.explain(Request(tmp_path, False, 3))
+    drawn = warm_up.draw(Request(tmp_path, False, 3))
     seen = [warm_up.watch(make, 3) for _, _, make in warm_up.RUNS]
     names = ["Adam", "Adam, warm-up of 100", "RAdam"]
-    assert list(told.numbers["runs"]) == names
+    assert list(drawn.numbers["runs"]) == names
     for name, one in zip(names, seen, strict=True):
-        kept = told.numbers["runs"][name]
+        kept = drawn.numbers["runs"][name]
         assert kept["iterations"] == [1, 2, 10]
         assert kept["loss"] == [g.loss for g in one.values()]
         assert kept["zero"] == [g.zero for g in one.values()]
         assert kept["median_log10"] == [g.median for g in one.values()]
     dead = ", ".join(f"{name} {100 * one[2].zero:.1f} %" for name, one in zip(names, seen, strict=True))
     assert (
-        told.sentences[0]
+        drawn.sentences[0]
         == f"Of the gradients {100 * seen[0][1].zero:.1f} % are exactly 0 at iteration 1; at iteration 2: {dead}."
     )
     moved = ", ".join(f"{name} {one[10].median - one[1].median:+.2f}" for name, one in zip(names, seen, strict=True))
     losses = ", ".join(f"{one[10].loss:.2f}" for one in seen)
     assert (
-        told.sentences[1]
-        == f"The median of log10 |g| moved from iteration 1 to 10 by: {moved}; the losses there are {losses}."
+        drawn.sentences[1]
+        == f"The median of log10 |g| changed from iteration 1 to 10 by: {moved}; the losses there are {losses}."
     )
-    r = told.numbers["r"]
-    assert told.sentences[2] == (
+    r = drawn.numbers["r"]
+    assert drawn.sentences[2] == (
         f"RAdam divides from step 6 on, with r = {r[6]:.3f}; r is {r[100]:.3f} at step 100, {r[1000]:.3f} at 1000 and "
         f"{r[3000]:.3f} at 3000."
     )
     assert math.isnan(r[5])
-    assert (told.numbers["seed"], told.numbers["rate"], told.numbers["warm_up"]) == (3, 0.01, 100)
-    assert told.written == [tmp_path / "warm-up.png"]
+    assert (drawn.numbers["seed"], drawn.numbers["rate"], drawn.numbers["warm_up"]) == (3, 0.01, 100)
+    assert drawn.written == [tmp_path / "warm-up.png"]
 
 
-def test_what_is_told_of_slow_and_fast_weights(tmp_path, monkeypatch):
+def test_the_explanation_of_slow_and_fast_weights(tmp_path, monkeypatch):
     for name, value in {"FIRST": 5, "ROUNDS": 2, "GRID": 3, "IMAGES": 40}.items():
         monkeypatch.setattr(slow_and_fast, name, value)
-    told = slow_and_fast.explain(Request(tmp_path, True, 1))
+    drawn = slow_and_fast.draw(Request(tmp_path, True, 1))
     seen = slow_and_fast.watch(1)
     ends, after = seen.fast_losses[:, 5], seen.slow_losses[1:]
-    close(told.numbers["loss_of_fast_weights_at_the_ends"], ends)
-    close(told.numbers["loss_of_slow_weights_after"], after)
-    assert told.sentences == [
+    close(drawn.numbers["loss_of_fast_weights_at_the_ends"], ends)
+    close(drawn.numbers["loss_of_slow_weights_after"], after)
+    assert drawn.sentences == [
         f"2 rounds from iteration 5 on: over 40 training images the loss of the fast weights at the end of a round is "
-        f"{ends.mean():.3f} on average, that of the slow weights then {after.mean():.3f}; the slow ones are better in "
-        f"{(after < ends).sum()} of 2 rounds.",
+        f"{ends.mean():.3f} on average, that of the slow weights then is {after.mean():.3f}. The slow weights are "
+        f"better in {(after < ends).sum()} of 2 rounds.",
         f"The plane has {100 * seen.share:.0f} % of the fast weights' variance.",
     ]
-    assert told.written[:2] == [tmp_path / "lookahead.png", tmp_path / "lookahead.gif"]
-    with Image.open(told.written[1]) as gif:
+    assert drawn.written[:2] == [tmp_path / "lookahead.png", tmp_path / "lookahead.gif"]
+    with Image.open(drawn.written[1]) as gif:
         assert gif.n_frames == 11
-    with Image.open(told.written[0]) as image:
+    with Image.open(drawn.written[0]) as image:
         assert image.size == (1600, 956)
 
 
-def test_what_is_told_of_memory(tmp_path, monkeypatch):
+def test_the_explanation_of_memory(tmp_path, monkeypatch):
     monkeypatch.setattr(memory, "PARAMETERS", 100_000)
-    told = memory.explain(Request(tmp_path, False, 0))
-    assert list(told.numbers) == list(ENTRANTS)
-    assert told.numbers["adam"]["keeps"] == ["m", "v"]
-    assert told.numbers["adam"]["bytes_per_parameter"] == pytest.approx(8, abs=0.2)
-    (sentence,) = told.sentences
+    drawn = memory.draw(Request(tmp_path, False, 0))
+    assert list(drawn.numbers) == list(ENTRANTS)
+    assert drawn.numbers["adam"]["keeps"] == ["m", "v"]
+    assert drawn.numbers["adam"]["bytes_per_parameter"] == pytest.approx(8, abs=0.2)
+    (sentence,) = drawn.sentences
     assert sentence.startswith(
         "For each float32 parameter (4 bytes, and 4 for its gradient), measured over 100,000: 0 bytes: SGD; 4"
     )

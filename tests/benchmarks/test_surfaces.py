@@ -1,4 +1,4 @@
-"""The races: paths against scalar rules with gradients by hand, who gets where, and what a learner's own files do."""
+"""The races: paths against scalar rules with gradients by hand, where each one ends, and what a user's own files do."""
 
 from __future__ import annotations
 
@@ -18,10 +18,13 @@ from reference_rules import REFERENCES, descend
 from benchmarks import UsageError, surfaces
 from benchmarks.__main__ import main
 from benchmarks.console.style import GUESTS, LOOKS
-from benchmarks.pictures import animation, inside, racing
-from benchmarks.pictures.landscapes import SURFACES, crossing, hessian, prepared, surface, value_and_gradient
-from benchmarks.pictures.race import hyperparameters, race, run
+from benchmarks.pictures import animation, drawing, race_picture
+from benchmarks.pictures.landscapes import SURFACES
+from benchmarks.pictures.race import hyperparameters, optimize, race
 from benchmarks.pictures.stage import window
+from benchmarks.pictures.step_parts import step_parts
+from benchmarks.pictures.surface import crossing, evaluate, hessian, value_and_gradient
+from benchmarks.pictures.user_surface import find_surface, prepared
 from benchmarks.training.optimizers import ENTRANTS, entrants
 
 ROOT = Path(__file__).parents[2]
@@ -128,7 +131,7 @@ BEALE = {
     "adadelta": ("Adadelta", {"lr": 1.0, "rho": 0.95, "eps": 1e-3}),
     "adam": ("Adam", {"lr": 0.3}),
 }
-"""Everybody's parameters on Beale's function, and the name of the scalar rule."""
+"""The hyperparameters on Beale's function, and the name of the scalar rule."""
 
 
 def raced(name: str, racers=surfaces.RACERS, **rates):
@@ -212,7 +215,7 @@ def test_who_gets_where_on_beales_function():
 def test_paths_elsewhere(name, racer):
     place = SURFACES[name]
     given = hyperparameters(place, ENTRANTS[racer], {})
-    one = run(place, ENTRANTS[racer], place.steps, given)
+    one = optimize(place, ENTRANTS[racer], place.steps, given)
     inner = one.path[: len(one.path) - bool(one.fate)]
     rule = REFERENCES[BEALE[racer][0]]
     expected = descend(lambda: rule(**given), list(place.start), GRADIENTS[name], len(inner) - 1)
@@ -273,9 +276,20 @@ def test_a_path_that_leaves_is_kept_to_where_it_left():
     assert abs(cross) < 1e-8 * math.dist(before, beyond)
 
 
+def test_the_last_state_is_that_after_the_step_out_unless_it_is_not_finite():
+    one = raced("saddle", ["momentum"])["momentum"]
+    assert one.fate == "left"
+    numpy.testing.assert_allclose(one.states["v"][-1], 0.9 * one.states["v"][-2] + one.gradients[-2], rtol=1e-12)
+    assert (one.states["v"][-1] != one.states["v"][-2]).all()
+    steep = replace(SURFACES["ravine"], function=lambda x, y: 1e308 * (x + y), start=(0.5, 0.5), minimum=None)
+    one = optimize(steep, ENTRANTS["momentum"], 5, {"lr": 1e-310, "momentum": 0.9})
+    assert (one.fate, one.steps) == ("diverged", 2)
+    numpy.testing.assert_array_equal(one.states["v"], [[0, 0], [1e308, 1e308], [1e308, 1e308]])  # not 1.9e308, inf
+
+
 def test_a_path_that_turns_to_nan_is_kept_to_where_it_was_seen(mine):
-    place = replace(surface(f"{mine}:cliff", (-1, 3), (-1, 1)), start=(0.5, 0.5))
-    one = run(prepared(place), ENTRANTS["sgd"], 50, {"lr": 0.2})
+    place = replace(find_surface(f"{mine}:cliff", (-1, 3), (-1, 1)), start=(0.5, 0.5))
+    one = optimize(prepared(place), ENTRANTS["sgd"], 50, {"lr": 0.2})
     assert one.fate == "diverged"
     assert numpy.isfinite(one.path).all()
     assert numpy.isfinite(one.losses).all()
@@ -287,9 +301,9 @@ def test_who_diverges_does_not_set_the_scale():
     calm = race(place, entrants(["adam", "adagrad"]), 60, {})
     wild = race(place, entrants(["adam", "adagrad", "sgd"]), 60, {"sgd": 1.0})
     assert wild[2].fate == "diverged"
-    seen = racing.Scene(place, wild, 60).seen
+    seen = race_picture.RacePicture(place, wild, 60).seen
     assert seen == window(place, [one.path for one in calm])
-    limits = [racing.draw_losses(place, runs, 60).axes[0].get_ylim()[1] for runs in (calm, wild)]
+    limits = [race_picture.draw_losses(place, runs, 60).axes[0].get_ylim()[1] for runs in (calm, wild)]
     assert limits[1] < 3 * limits[0]
 
 
@@ -306,19 +320,19 @@ def test_crossing(to, place):
 
 @pytest.mark.parametrize("name", ["momentum", "nesterov"])
 def test_two_arrows_end_at_the_next_point(name):
-    one = run(SURFACES["ravine"], ENTRANTS[name], 20, {"lr": 0.05, "momentum": 0.8})
-    parts = inside.anatomy(one)
+    one = optimize(SURFACES["ravine"], ENTRANTS[name], 20, {"lr": 0.05, "momentum": 0.8})
+    parts = step_parts(one)
     numpy.testing.assert_allclose(parts.path[:-1] + parts.state + parts.gradient, parts.path[1:], atol=1e-12)
-    numpy.testing.assert_allclose(parts.gradient, [-0.05 * numpy.array(ravine_gradient(p)) for p in parts.looked])
+    numpy.testing.assert_allclose(parts.gradient, [-0.05 * numpy.array(ravine_gradient(p)) for p in parts.gradient_at])
     at = parts.path[:-1] if name == "momentum" else parts.path[:-1] + parts.state
-    numpy.testing.assert_allclose(parts.looked, at, atol=1e-12)  # Nesterov looks where the velocity leads
+    numpy.testing.assert_allclose(parts.gradient_at, at, atol=1e-12)  # Nesterov looks where the velocity leads
 
 
 @pytest.mark.parametrize("name", ["adagrad", "rmsprop", "adadelta", "adam", "adamax"])
 def test_steps_of_rules_that_divide_end_on_the_ellipse(name):
     place = SURFACES["ravine"]
-    one = run(place, ENTRANTS[name], 30, hyperparameters(place, ENTRANTS[name], {}))
-    parts = inside.anatomy(one)
+    one = optimize(place, ENTRANTS[name], 30, hyperparameters(place, ENTRANTS[name], {}))
+    parts = step_parts(one)
     numpy.testing.assert_allclose(((parts.state / parts.axes) ** 2).sum(1), 1, rtol=1e-5)
 
 
@@ -330,14 +344,14 @@ def test_state_is_written_down_under_the_optimizers_own_names():
 
 
 def test_every_optimizer_has_a_mark_of_its_own_among_those_of_its_colour():
-    looks = [(LOOKS[name].color, racing.MARKERS[name]) for name in ENTRANTS]
+    looks = [(LOOKS[name].color, race_picture.MARKERS[name]) for name in ENTRANTS]
     assert len(set(looks)) == len(looks)
 
 
 def test_an_animation_has_all_frames_the_colours_and_no_half_files(tmp_path):
     place = replace(SURFACES["beale"], steps=12)
-    scene = racing.Scene(place, race(place, entrants(surfaces.RACERS), 12, {}), 12)
-    written = animation.animate(tmp_path / "a.gif", map(scene.frame, range(1, 13)), [scene.frame(12)])
+    picture = race_picture.RacePicture(place, race(place, entrants(surfaces.RACERS), 12, {}), 12)
+    written = animation.animate(tmp_path / "a.gif", picture.frame, range(1, 13), [12])
     assert written[0] == tmp_path / "a.gif"
     with Image.open(written[0]) as gif:
         assert (gif.n_frames, gif.size[0]) == (12, 800)
@@ -352,20 +366,33 @@ def test_an_animation_has_all_frames_the_colours_and_no_half_files(tmp_path):
     assert sorted(tmp_path.iterdir()) == sorted(written)
 
 
-@pytest.mark.parametrize(("ending", "made"), [("exit 0", True), ("exit 1", False)])
-def test_ffmpeg_is_handed_every_frame(tmp_path, monkeypatch, ending, made):
-    program = tmp_path / "bin" / "ffmpeg"
+def fake_ffmpeg(folder: Path, monkeypatch: pytest.MonkeyPatch, ending: str) -> None:
+    """Install a program that writes what it is handed to the file that is named last."""
+    program = folder / "bin" / "ffmpeg"
     program.parent.mkdir()
     program.write_text(f'#!/bin/sh\nfor last; do :; done\ncat > "$last"\n{ending}\n')
     program.chmod(0o755)
     monkeypatch.setenv("PATH", f"{program.parent}{os.pathsep}{os.environ['PATH']}")
+
+
+@pytest.mark.parametrize(("ending", "made"), [("exit 0", True), ("exit 1", False)])
+def test_ffmpeg_is_handed_every_frame(tmp_path, monkeypatch, ending, made):
+    fake_ffmpeg(tmp_path, monkeypatch, ending)
     frames = [numpy.full((4, 6, 3), 40 * i, numpy.uint8) for i in range(5)]
-    written = animation.animate(tmp_path / "b.gif", frames, frames, fps=10, hold=0.3)
+    written = animation.animate(tmp_path / "b.gif", frames.__getitem__, range(5), range(5), fps=10, hold=0.3)
     film = tmp_path / "b.mp4"
     assert written == [tmp_path / "b.gif", *([film] if made else [])]
     if made:  # the last frame is held for three more
         assert film.read_bytes() == b"".join(frame.tobytes() for frame in [*frames, *frames[-1:] * 3])
     assert sorted(path.name for path in tmp_path.iterdir() if path.is_file()) == sorted(p.name for p in written)
+
+
+def test_an_error_in_a_frame_leaves_no_file(tmp_path, monkeypatch):
+    fake_ffmpeg(tmp_path, monkeypatch, "exit 0")
+    frames = [numpy.full((4, 6, 3), 40 * i, numpy.uint8) for i in range(3)]
+    with pytest.raises(IndexError):
+        animation.animate(tmp_path / "c.gif", frames.__getitem__, range(4), [0])
+    assert [path.name for path in tmp_path.iterdir()] == ["bin"]
 
 
 # What is wrong, and what lies at the edge.
@@ -378,20 +405,20 @@ def test_how_the_built_in_surfaces_are_shown():
 
 def test_a_hyperparameter_that_an_optimizer_does_not_take():
     with pytest.raises(UsageError, match=r"sgd does not take \{'nope': 1\}: TypeError: .*nope"):
-        run(SURFACES["ravine"], ENTRANTS["sgd"], 3, {"nope": 1})
+        optimize(SURFACES["ravine"], ENTRANTS["sgd"], 3, {"nope": 1})
     with pytest.raises(UsageError, match=r"adam does not take \{'lr': -1\}: ValueError"):
-        run(SURFACES["ravine"], ENTRANTS["adam"], 3, {"lr": -1})
+        optimize(SURFACES["ravine"], ENTRANTS["adam"], 3, {"lr": -1})
 
 
-def test_a_built_in_optimizer_that_raises_is_our_fault(mine):
+def test_only_errors_of_a_users_optimizer_become_usage_errors(mine):
     tired = entrants([f"{mine}:Tired"])[0]
     with pytest.raises(UsageError, match=r"Tired raises ValueError: enough for today \(line 11\)"):
-        run(SURFACES["ravine"], tired, 9, {"lr": 1e-4})
+        optimize(SURFACES["ravine"], tired, 9, {"lr": 1e-4})
     with pytest.raises(ValueError, match="enough for today"):
-        run(SURFACES["ravine"], replace(tired, spec="tired"), 9, {"lr": 1e-4})
+        optimize(SURFACES["ravine"], replace(tired, spec="tired"), 9, {"lr": 1e-4})
 
 
-def test_where_there_is_nothing_to_stand_on_a_run_ends_where_it_was():
+def test_a_run_ends_at_its_last_point_if_the_loss_is_not_finite_at_the_next_one():
     place = replace(
         SURFACES["ravine"],
         function=lambda x, y: x.log() + y**2,
@@ -400,7 +427,7 @@ def test_where_there_is_nothing_to_stand_on_a_run_ends_where_it_was():
         start=(1.0, 1.0),
         minimum=None,
     )
-    one = run(place, ENTRANTS["momentum"], 100, {"lr": 0.05, "momentum": 0.5})
+    one = optimize(place, ENTRANTS["momentum"], 100, {"lr": 0.05, "momentum": 0.5})
     assert one.fate == "diverged"
     assert 3 < one.steps < 100
     numpy.testing.assert_array_equal(one.path[-1], one.path[-2])  # the edge is at x = 0, where the logarithm is -inf
@@ -411,7 +438,6 @@ def test_where_there_is_nothing_to_stand_on_a_run_ends_where_it_was():
 
 def test_a_grid_is_evaluated_at_once_if_that_is_right():
     import minigrad
-    from benchmarks.pictures.landscapes import evaluate
 
     x, y = numpy.meshgrid(numpy.linspace(1, 2, 4), numpy.linspace(3, 4, 3))
     called = []
@@ -451,7 +477,7 @@ def ask(*arguments: str, folder: Path) -> int:
     return main(["surfaces", "--jobs", "1", "--results", str(folder), *arguments])
 
 
-def test_a_learners_optimizer_races_on_a_learners_surface(mine, tmp_path):
+def test_a_users_optimizer_races_on_a_users_surface(mine, tmp_path):
     arguments = ["--surface", f"{mine}:bowl", "--optimizer", f"{mine}:Halver", "--optimizers", "sgd"]
     arguments += ["--start", "-2,1", "--steps", "8", "--lr", "sgd=0.1", "--results", str(tmp_path / "out")]
     command = [sys.executable, "-m", "benchmarks", "surfaces", *arguments]
@@ -470,7 +496,7 @@ def test_a_learners_optimizer_races_on_a_learners_surface(mine, tmp_path):
 
 
 def test_a_long_race_skips_steps_and_ends_with_the_last(tmp_path, monkeypatch):
-    monkeypatch.setattr(surfaces, "FRAMES", 5)
+    monkeypatch.setattr(drawing, "FRAMES", 5)
     assert ask("--surface", "saddle", "--optimizers", "sgd,adam", "--steps", "13", folder=tmp_path) == 0
     with Image.open(tmp_path / "surfaces" / "saddle.gif") as gif:
         assert gif.n_frames == 5  # steps 3, 6, 9, 12, 13
@@ -479,21 +505,21 @@ def test_a_long_race_skips_steps_and_ends_with_the_last(tmp_path, monkeypatch):
 def test_a_branch_that_a_grid_has_no_answer_to(mine, tmp_path):
     asked = ("--stills", "--optimizers", "adam", "--steps", "5", "--range", "-2,2,-1,3", "--start", "-1.5,2")
     assert ask("--surface", f"{mine}:bent", *asked, folder=tmp_path) == 0
-    place = surface(f"{mine}:bent")
+    place = find_surface(f"{mine}:bent")
     x, y = numpy.meshgrid([-1.0, 1.0], [0.0, 2.0])
     numpy.testing.assert_array_equal(place.values(x, y), [[2, 1], [6, 5]])
     stored = json.loads((tmp_path / "surfaces" / "bent.json").read_text())
     assert (stored["surface"]["x_range"], stored["surface"]["start"]) == ([-2, 2], [-1.5, 2])
 
 
-def test_what_was_written_is_told_in_whole_lines(tmp_path, monkeypatch, capsys):
+def test_what_was_written_is_reported_in_whole_lines(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("COLUMNS", "40")
     assert ask("--surface", "saddle", "--optimizers", "sgd", "--steps", "3", "--stills", folder=tmp_path) == 0
-    told = capsys.readouterr().out.splitlines()
+    lines = capsys.readouterr().out.splitlines()
     folder = tmp_path / "surfaces"
     for path in folder.iterdir():
-        assert f"{path}  {path.stat().st_size / 1e3:.0f} kB" in told
-    assert told[-1] == f"3 pictures and files of numbers in {folder}"
+        assert f"{path}  {path.stat().st_size / 1e3:.0f} kB" in lines
+    assert lines[-1] == f"3 pictures and files of numbers in {folder}"
 
 
 def test_inside_draws_only_that(mine, tmp_path):
@@ -508,15 +534,15 @@ def test_inside_moves(tmp_path):
 
 
 def test_what_runs_if_nothing_is_asked_for(tmp_path):
-    tasks = surfaces._tasks(surfaces._parser().parse_args([]), tmp_path)
-    assert [(task.surface, task.inside) for task in tasks] == [
+    drawings = surfaces._drawings(surfaces._parser().parse_args([]), tmp_path)
+    assert [(one.surface, one.inside) for one in drawings] == [
         ("beale", False),
         ("valley", False),
         ("saddle", False),
         ("rosenbrock", False),
         ("ravine", True),
     ]
-    assert [part.only for part in surfaces._split(tasks[-1])] == [None, *surfaces.INSIDE]
+    assert [part.only for part in drawings[-1].split()] == [None, *surfaces.INSIDE]
 
 
 SLIPS = [
@@ -536,7 +562,7 @@ SLIPS = [
     (["--range", "1,0,0,1"], "--range: must be X0,X1,Y0,Y1"),
     (["--steps", "0"], "--steps: must be a whole number from 1 on"),
     (["--optimizers", "sdg"], "there is no optimizer 'sdg' (did you mean sgd?)"),
-    (["--optimizers", ","], "nobody is to race"),
+    (["--optimizers", ","], "no optimizer is to race"),
     (["--optimizer", "{mine}:Gone"], "has no class Gone: it has Halver, Tired"),
     (["--optimizer", "{mine}:Tired"], "Tired raises ValueError: enough for today (line 11)"),
     (["--lr", "adamax=1"], "--lr: adamax is not among sgd"),
@@ -544,18 +570,18 @@ SLIPS = [
 ]
 
 
-@pytest.mark.parametrize(("arguments", "told"), SLIPS)
-def test_slips_are_told_in_a_sentence(mine, tmp_path, capsys, arguments, told):
+@pytest.mark.parametrize(("arguments", "sentence"), SLIPS)
+def test_wrong_commands_are_answered_with_a_sentence(mine, tmp_path, capsys, arguments, sentence):
     given = [word.format(mine=mine, folder=tmp_path) for word in arguments]
     assert ask("--stills", *given, folder=tmp_path / "out") == 2
     out, err = capsys.readouterr()
-    assert told in err
+    assert sentence in err
     assert (out, err.count("\n")) == ("", 1)
     assert not list((tmp_path / "out").rglob("*.*"))
 
 
-def test_a_learners_surface_gets_rates_that_fit_its_steepness(mine):
-    place = prepared(surface(f"{mine}:bowl"))
+def test_a_users_surface_gets_rates_that_fit_its_steepness(mine):
+    place = prepared(find_surface(f"{mine}:bowl"))
     assert place.rates["sgd"] == {"lr": 0.25}  # a half of 1 / 2, the largest curvature
     assert all(one.fate == "" for one in race(place, entrants(surfaces.RACERS), 50, {}))
 

@@ -1,4 +1,4 @@
-"""What an explanation is asked for, and what it consists of."""
+"""What each explanation of `python -m benchmarks explain` is asked for, and what it consists of."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Request:
-    """Where to write the pictures, whether to make animations, and the seed of weights and mini-batches."""
+    """The folder for the pictures, whether to make animations, and the seed of weights and mini-batches."""
 
     folder: Path
     animated: bool = True
@@ -19,13 +19,13 @@ class Request:
 
 @dataclass(frozen=True)
 class Explanation:
-    """A picture or two, and what they show.
+    """The pictures of one explanation, and what they show.
 
     Attributes:
         title: of the pictures.
-        sentences: what there is to see, with the numbers of the run that was drawn.
+        sentences: what can be seen, with the numbers of the run that was drawn.
         numbers: the same and more, for the result file.
-        written: the pictures.
+        written: the files of the pictures.
     """
 
     title: str
