@@ -18,6 +18,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from minigrad.optim import lr as lr
+from minigrad.optim import lr_scheduler as lr_scheduler
 from minigrad.optim.combined import Combined as Combined
 from minigrad.optim.groups import Rate
 from minigrad.optim.optimizer import Optimizer as Optimizer

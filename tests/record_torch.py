@@ -8,6 +8,7 @@ It writes into `tests/data/`, which is committed so that the tests need no PyTor
     torch_draws.npz          what the seeded generator gives: initial weights, uniforms, normals, permutations
     torch_functions.npz      losses and activations, values and gradients, in float64
     torch_schedules.json     learning rates of 30 steps under PyTorch's schedulers
+    torch_schedulers.json    rates and momentum of two groups under schedulers that are stepped
 
 Each says in itself which PyTorch made it and what its arrays are: the .npz files in an array `about`, a JSON
 string (`json.loads(str(numpy.load(path)["about"]))`). No pickled objects. The script draws its own random
@@ -397,8 +398,57 @@ def record_schedules() -> None:
     (DATA / "torch_schedules.json").write_text(json.dumps(about, indent=1) + "\n")
 
 
+METRICS = [1.0, 0.9, 0.9, 0.89999, 0.9, 0.95, 0.8, 0.81, 0.82, 0.83, 0.79999, 0.8, 0.9, 0.9, 0.9, 0.7, 0.71, 0.72, 0.73]
+"""What `ReduceLROnPlateau` gets, again and again."""
+
+
+def record_schedulers() -> None:
+    """Write torch_schedulers.json: rates (and momentum) of the groups under schedulers that are stepped."""
+    schedulers = torch.optim.lr_scheduler
+    once = {"max_lr": 0.5, "total_steps": 30}
+    cases: list[tuple[str, list[tuple[str, dict[str, Any]]]]] = [
+        ("SGD", [("StepLR", {"step_size": 7, "gamma": 0.5})]),
+        ("SGD", [("MultiStepLR", {"milestones": [3, 11, 12], "gamma": 0.2})]),
+        ("SGD", [("MultiStepLR", {"milestones": [20, 5]})]),
+        ("SGD", [("ExponentialLR", {"gamma": 0.9})]),
+        ("SGD", [("CosineAnnealingLR", {"T_max": 8, "eta_min": 0.01})]),
+        ("SGD", [("LinearLR", {"start_factor": 0.1, "end_factor": 0.8, "total_iters": 10})]),
+        ("SGD", [("LinearLR", {})]),
+        ("SGD", [("LinearLR", {"total_iters": 4}), ("ExponentialLR", {"gamma": 0.9})]),
+        ("SGD", [("OneCycleLR", once)]),
+        ("Adam", [("OneCycleLR", {**once, "anneal_strategy": "linear", "pct_start": 0.4, "div_factor": 10.0})]),
+        ("SGD", [("OneCycleLR", {"max_lr": 0.5, "epochs": 5, "steps_per_epoch": 6, "cycle_momentum": False})]),
+        ("SGD", [("ReduceLROnPlateau", {"patience": 2})]),
+        ("SGD", [("ReduceLROnPlateau", {"mode": "max", "factor": 0.5, "patience": 3, "cooldown": 2, "min_lr": 0.02})]),
+        ("SGD", [("ReduceLROnPlateau", {"threshold": 0.05, "threshold_mode": "abs", "patience": 1, "eps": 0.002})]),
+    ]
+    found = []
+    for kind, stepped in cases:
+        momentum = {"momentum": 0.9} if kind == "SGD" else {}
+        groups = [{"params": [torch.nn.Parameter(torch.zeros(1))], "lr": lr} for lr in (0.1, 0.03)]
+        optimizer = getattr(torch.optim, kind)(groups, **momentum)
+        made = [getattr(schedulers, name)(optimizer, **arguments) for name, arguments in stepped]
+        rates, momenta = [], []
+        for t in range(30):
+            rates.append([float(group["lr"]) for group in optimizer.param_groups])
+            group = optimizer.param_groups[0]
+            momenta.append(float(group["momentum"] if "momentum" in group else group["betas"][0]))
+            optimizer.step()
+            for scheduler in made if t < 29 else []:
+                plateau = isinstance(scheduler, schedulers.ReduceLROnPlateau)
+                scheduler.step(*([METRICS[t % len(METRICS)]] if plateau else []))
+        found.append({"optimizer": kind, "schedulers": stepped, "rates": rates, "momentum": momenta})
+    about = {
+        "torch": TORCH,
+        "what": "rates[t] and momentum[t] after t steps of the schedulers, of groups with the rates 0.1 and 0.03.",
+        "metrics": METRICS,
+        "cases": found,
+    }
+    (DATA / "torch_schedulers.json").write_text(json.dumps(about, indent=1) + "\n")
+
+
 def main() -> None:
-    """Write all four files and say how large they are."""
+    """Write all five files and say how large they are."""
     warnings.simplefilter("error")
     torch.set_num_threads(1)
     DATA.mkdir(exist_ok=True)
@@ -406,6 +456,7 @@ def main() -> None:
     record_draws()
     record_functions()
     record_schedules()
+    record_schedulers()
     for path in sorted(DATA.glob("torch_*")):
         print(f"{path.name:24} {path.stat().st_size:7d} bytes")
 

@@ -1,6 +1,6 @@
 """The optimizers, a file for each, and the schedules of their rate in `lr`."""
 
-from minigrad.optim import lr, torch_spelling
+from minigrad.optim import lr, lr_scheduler, torch_spelling
 from minigrad.optim.adadelta import Adadelta
 from minigrad.optim.adagrad import Adagrad
 from minigrad.optim.adam import Adam
@@ -53,5 +53,6 @@ __all__ = [
     "ScheduleFreeAdamW",
     "Wrapper",
     "lr",
+    "lr_scheduler",
     "running_product",
 ]
