@@ -3,7 +3,7 @@
 A tape autograd engine on NumPy (or CuPy), layers, losses and hand-written optimizers, under PyTorch's names.
 """
 
-from minigrad import backend, cuda, nn, optim, random, utils
+from minigrad import autograd, backend, cuda, nn, optim, random, utils
 from minigrad.backend import device
 from minigrad.backward import grad
 from minigrad.creation import arange, full, ones, rand, randn, randperm, tensor, zeros
@@ -49,6 +49,7 @@ __all__ = [
     "abs",
     "arange",
     "argmax",
+    "autograd",
     "backend",
     "bool",
     "cat",

@@ -1,6 +1,6 @@
 """Layers and losses, under PyTorch's names."""
 
-from minigrad.nn import functional
+from minigrad.nn import functional, init, utils
 from minigrad.nn.modules import (
     CrossEntropyLoss,
     Dropout,
@@ -28,4 +28,6 @@ __all__ = [
     "Sigmoid",
     "Tanh",
     "functional",
+    "init",
+    "utils",
 ]
