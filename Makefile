@@ -1,13 +1,14 @@
 # The two commands of the README, each with all its set-up. PYTHON is any Python from 3.11 on.
-PYTHON ?= python3
-
+# On Windows, run them in Git Bash: the commands below are for sh.
 ifeq ($(OS),Windows_NT)
+PYTHON ?= python
 BIN = .venv/Scripts
 else
+PYTHON ?= python3
 BIN = .venv/bin
 endif
 
-.PHONY: mnist test coverage lint format clean
+.PHONY: mnist test coverage lint types format clean
 
 mnist: .venv/bench
 	$(BIN)/python -m benchmarks mnist
@@ -15,13 +16,14 @@ mnist: .venv/bench
 test: .venv/test
 	$(BIN)/python -m pytest -n auto
 
-# Python 3.12 and later measure this without slowing the tests down much; 3.11 takes ten times as long.
 coverage: .venv/test
-	COVERAGE_CORE=sysmon $(BIN)/python -m pytest -n auto --cov --cov-report=term --cov-report=html
+	$(BIN)/python -m pytest -n auto --cov --cov-report=term --cov-report=html
 
-lint: .venv/test .venv/lint
+lint: types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+
+types: .venv/test .venv/lint
 	$(BIN)/mypy
 
 format: .venv/lint
@@ -29,13 +31,14 @@ format: .venv/lint
 	$(BIN)/ruff format .
 
 clean:
-	rm -rf .venv results build htmlcov .coverage *.egg-info
+	rm -rf .venv results build htmlcov .coverage* *.egg-info
 
-$(BIN)/python:
+# This file stands at the same place on every system.
+.venv/pyvenv.cfg:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "minigrad needs Python 3.11 or newer; try: make PYTHON=python3.12")'
 	$(PYTHON) -m venv .venv
 
 # A stamp for each set of extras: made anew when setup.cfg changes.
-.venv/%: setup.cfg | $(BIN)/python
+.venv/%: setup.cfg | .venv/pyvenv.cfg
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[$*]'
 	@touch $@

@@ -6,15 +6,34 @@ import configparser
 import re
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[1]
 
 
-def test_pre_commit_has_the_versions_of_the_extra_lint():
+def hooks() -> dict[str, str]:
+    """The text of each hook, by its id."""
+    text = (ROOT / ".pre-commit-config.yaml").read_text(encoding="utf-8")
+    _, *parts = re.split(r"- id: (\S+)\n", text)
+    return dict(zip(parts[::2], parts[1::2], strict=True))
+
+
+def pinned() -> dict[str, str]:
     settings = configparser.ConfigParser()
     settings.read(ROOT / "setup.cfg", encoding="utf-8")
-    pinned = dict(line.split("==") for line in settings["options.extras_require"]["lint"].split())
-    assert set(pinned) == {"mypy", "ruff"}
-    hooks = (ROOT / ".pre-commit-config.yaml").read_text(encoding="utf-8")
-    found = re.findall(r"\b(mypy|ruff)==([\d.]+)", hooks)
-    assert {name for name, _ in found} == set(pinned)
-    assert all(version == pinned[name] for name, version in found)
+    return dict(line.split("==") for line in settings["options.extras_require"]["lint"].split())
+
+
+def test_the_extra_lint_pins_both():
+    assert set(pinned()) == {"mypy", "ruff"}
+
+
+@pytest.mark.parametrize("hook", ["ruff-check", "ruff-format"])
+def test_pre_commit_has_the_ruff_of_the_extra_lint(hook):
+    assert re.findall(r"additional_dependencies: \[(.*)\]", hooks()[hook]) == [f"ruff=={pinned()['ruff']}"]
+
+
+def test_pre_commit_runs_the_mypy_of_make_lint():
+    assert "entry: make types\n" in hooks()["mypy"]
+    assert "\nlint: types\n" in (ROOT / "Makefile").read_text(encoding="utf-8")
+    assert set(hooks()) == {"ruff-check", "ruff-format", "mypy"}
