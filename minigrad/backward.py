@@ -1,4 +1,7 @@
-"""The backward pass: from a tensor down the tape, operation by operation, to the leaves it was computed from."""
+"""The backward pass: from a tensor back through the recorded operations to the leaves it was computed from.
+
+A leaf is a tensor that was not computed by a recorded operation: a parameter, for example.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +9,8 @@ from collections.abc import Iterable, Sequence
 from heapq import heappop, heappush
 from typing import Any
 
-from minigrad import backend
-from minigrad.backend import ShapeError
+from minigrad import arrays, backend, conversion
+from minigrad.conversion import ShapeError
 from minigrad.operation import Needs, Operation
 from minigrad.recording import Memory, mode
 from minigrad.tensor import Tensor
@@ -20,7 +23,10 @@ def backpropagate(
     create_graph: bool,
     wanted: dict[int, Any] | None,
 ) -> None:
-    """Send `gradient` from `root` down the tape: into the leaves' grad, or into `wanted` (by id of the tensor)."""
+    """Check `gradient` and propagate it from `root` back to the leaves.
+
+    The gradients are added to the `grad` of the leaves, or, for `grad()`, collected in `wanted` by the tensors' ids.
+    """
     if not root._requires_grad:
         raise RuntimeError("backward() needs a tensor that was computed from one with requires_grad=True")
     if gradient is None:
@@ -29,11 +35,11 @@ def backpropagate(
                 f"backward() starts at a scalar: this tensor has shape {root.shape}; "
                 "reduce it (to a loss) or pass the gradient to start from"
             )
-        gradient = backend.ones_like(root.data)
+        gradient = arrays.ones_like(root.data)
     else:
         if not isinstance(gradient, Tensor):
             given = backend.is_array(gradient)
-            gradient = backend.plain(gradient, None if given else root.dtype, what="the gradient to start from")
+            gradient = conversion.plain(gradient, None if given else root.dtype, what="the gradient to start from")
             gradient = gradient if given else backend.to_device(gradient, root.device)
         if gradient.shape != root.shape:
             raise ShapeError(
@@ -58,16 +64,14 @@ def backpropagate(
 
 
 def _walk(root: Tensor, gradient: Any, retain: bool, create_graph: bool, wanted: dict[int, Any] | None) -> None:
-    """Go from `root` down to the leaves, in the reverse of the order in which the operations were recorded.
-
-    An operation was recorded after its inputs were, so when it is visited, all gradients that it gets from operations
-    that used its result have been added up. The heap holds the numbers of those that still have to be visited.
-    """
-    heap = [-root._order]
+    """Go through the recorded operations from `root` back, the latest first, and deliver gradients to the leaves."""
+    # The results still to be visited. The number of an operation is higher than those of the operations that computed
+    # its inputs. So when the highest number is taken, the gradient of that result is complete.
+    heap = [-root._order]  # heapq takes the smallest
     waiting = {root._order: root}
     gradients = {root._order: gradient}
     while heap:
-        # Take the operation that was recorded last, its result and the gradient of that.
+        # Take the latest result, its complete gradient g and the operation that computed it.
         order = -heappop(heap)
         node = waiting.pop(order)
         g = gradients.pop(order)
@@ -75,13 +79,13 @@ def _walk(root: Tensor, gradient: Any, retain: bool, create_graph: bool, wanted:
         inputs = node._args
         if node._values is None:
             raise RuntimeError(
-                "this graph was freed by an earlier backward(): record it again, or keep it with "
+                "this graph was freed by an earlier backward(): compute it again, or keep it with "
                 "backward(retain_graph=True)"
             )
         if wanted is not None and id(node) in wanted:
             _deliver(node, g, g, wanted)
-        # Ordinarily its vjps are called with arrays; for gradients of gradients with the tensors themselves.
-        changed = Memory.latest > order  # some values were changed in place since: check below whether these were
+        changed = Memory.latest > order  # something was changed in place since; it may be a value needed here
+        # Call the derivatives with arrays; for gradients of gradients, with tensors.
         used: list[Any] = node._values
         values: Sequence[Any] = used
         y: Any = node._data
@@ -90,13 +94,14 @@ def _walk(root: Tensor, gradient: Any, retain: bool, create_graph: bool, wanted:
             values, y = inputs, node
         gets = node._wanted
         for i, vjp, into, needs in op.vjps:
-            if not gets >> i & 1:
+            if not gets >> i & 1:  # input i requires no gradient
                 continue
             if changed:
                 _check_unchanged(node, needs, order)
             x = inputs[i]
             leaf = x._op is None
-            # The first gradient of a parameter is computed straight into the optimizer's vector, where possible.
+            # The usual case for a weight: it is in an optimizer's vector theta and has no gradient yet. Compute its
+            # gradient directly in the vector g, without a temporary array.
             if (
                 into
                 and leaf
@@ -109,12 +114,13 @@ def _walk(root: Tensor, gradient: Any, retain: bool, create_graph: bool, wanted:
                 vjp(g, y, *values, out=slot.g)
                 x._grad = slot.g
                 continue
-            # Any other is computed, summed over broadcast axes, and added to what there is.
+            # Otherwise compute it as an array of its own, and undo the broadcasting and the dtype conversion.
             part = vjp(g, y, *values)
             if part.shape != used[i].shape:
                 part = _sum_to(part, used[i].shape)
             if part.dtype != x._data.dtype:
                 part = _cast(part, x._data.dtype)
+            # Give it to the leaf, or add it to the gradient of a result that is still to be visited.
             if leaf:
                 _deliver(x, part, g, wanted)
             elif x._order in gradients:
@@ -123,19 +129,18 @@ def _walk(root: Tensor, gradient: Any, retain: bool, create_graph: bool, wanted:
                 heappush(heap, -x._order)
                 waiting[x._order] = x
                 gradients[x._order] = part
-        # Free the inputs now, one operation after the other: freed all at once, a long graph would recurse too deeply.
-        if not retain:
+        if not retain:  # free the graph operation by operation (all at once, a long one would recurse too deeply)
             node._args = ()
             node._values = None
 
 
 def _check_same_data(op: Operation, inputs: Sequence[Any], used: Sequence[Any]) -> None:
-    """Gradients of gradients differentiate the tensors themselves, which must still hold the arrays that were used."""
+    """Raise if a tensor no longer holds the array that was used: gradients of gradients are computed from tensors."""
     for x, values in zip(inputs, used, strict=True):
         if isinstance(x, Tensor) and x._data is not values:
             raise RuntimeError(
                 f"a tensor of shape {x.shape} was given other data after {op.__name__} had used it: "
-                "record the graph anew before backward(create_graph=True)"
+                "compute the graph again before backward(create_graph=True)"
             )
 
 
@@ -151,17 +156,18 @@ def _check_unchanged(node: Tensor, needs: Needs, order: int) -> None:
             what = f"the result of {name}, of shape {x.shape}," if x is node else f"a tensor of shape {x.shape}"
             raise RuntimeError(
                 f"{what} was changed in place (by an optimizer's step, load_state_dict or an operator like +=) after "
-                f"{name} had used it: compute the loss anew before backward()"
+                f"{name} had used it: compute the loss again before backward()"
             )
 
 
 def _deliver(x: Tensor, part: Any, g: Any, wanted: dict[int, Any] | None) -> None:
-    """Add a gradient to a leaf's `grad`, or to what `wanted` has for it."""
+    """Add the gradient `part` to the `grad` of `x`, or to its entry in `wanted`; `part` was computed from `g`."""
     if wanted is not None:
         if id(x) in wanted:
             held = wanted[id(x)]
             wanted[id(x)] = _own(part, g) if held is None else held + part
         return
+    # A parameter whose array is the view of an optimizer's theta: write into the optimizer's vector g.
     slot = x._slot
     if slot is not None and slot.theta is x._data and not isinstance(part, Tensor):
         if x._grad is None:
@@ -171,6 +177,7 @@ def _deliver(x: Tensor, part: Any, g: Any, wanted: dict[int, Any] | None) -> Non
         if x._grad is slot.g:
             slot.g += part
             return
+    # Any other leaf, or a gradient that someone has read or assigned: a new array, so that theirs does not change.
     if x._grad is None:
         x._grad = _own(part, g)
     elif isinstance(part, Tensor):
@@ -180,7 +187,7 @@ def _deliver(x: Tensor, part: Any, g: Any, wanted: dict[int, Any] | None) -> Non
 
 
 def _own(part: Any, g: Any) -> Any:
-    """A copy, if `part` may be, or look into, what another tensor holds."""
+    """`part`, or a copy of it if another tensor may share its memory."""
     return part.copy() if not isinstance(part, Tensor) and (part is g or part.base is not None) else part
 
 
@@ -196,14 +203,15 @@ def grad(
 
     Args:
         outputs: a scalar tensor, or any tensor together with `grad_outputs` of its shape.
-        inputs: a tensor or several, leaves or results on the way; all that require gradients.
+        inputs: one or several tensors that require gradients, leaves or intermediate results.
         grad_outputs: the gradient to start from.
-        retain_graph: keep the graph for another walk (default: as `create_graph`).
+        retain_graph: keep the graph for another backward pass (default: as `create_graph`).
         create_graph: make the results differentiable, for gradients of gradients.
-        allow_unused: give zeros for an input that `outputs` does not depend on, instead of raising.
+        allow_unused: return zeros for an input that `outputs` does not depend on, instead of raising.
 
     Raises:
-        RuntimeError: an input does not require gradients, or has no part in `outputs`; and as `Tensor.backward`.
+        RuntimeError: an input does not require gradients, or `outputs` does not depend on it; and as
+            `Tensor.backward`.
     """
     inputs = [inputs] if isinstance(inputs, Tensor) else list(inputs)
     for i, x in enumerate(inputs):
@@ -216,7 +224,7 @@ def grad(
         part = wanted[id(x)]
         if part is None:
             if not allow_unused:
-                raise RuntimeError(f"grad(): input {i} (shape {x.shape}) has no part in the output")
+                raise RuntimeError(f"grad(): the output does not depend on input {i} (shape {x.shape})")
             part = backend.get_array_module(x.data).zeros_like(x.data)
         results.append(part if isinstance(part, Tensor) else Tensor(part))
     return tuple(results)
@@ -226,7 +234,7 @@ def _sum_to(g: Any, shape: tuple[int, ...]) -> Any:
     """Sum `g` over the axes that broadcasting from `shape` added or stretched."""
     extra = g.ndim - len(shape)
     axes = tuple(range(extra)) + tuple(i + extra for i, n in enumerate(shape) if n == 1 and g.shape[i + extra] != 1)
-    return (g.sum(axes) if isinstance(g, Tensor) else backend.sums(g, axes)).reshape(shape)
+    return (g.sum(axes) if isinstance(g, Tensor) else arrays.sums(g, axes)).reshape(shape)
 
 
 def _cast(g: Any, dtype: Any) -> Any:

@@ -1,4 +1,4 @@
-"""The few questions about GPUs that scripts ask, under PyTorch's names."""
+"""Whether there is a GPU, how many, and waiting for it, under PyTorch's names."""
 
 from __future__ import annotations
 
@@ -19,6 +19,6 @@ def device_count() -> int:
 
 
 def synchronize() -> None:
-    """Wait until the current GPU has done all it was given. Does nothing without a GPU."""
+    """Wait until the current GPU has finished its work. Does nothing without a GPU."""
     if is_available():
         import_cupy().cuda.get_current_stream().synchronize()

@@ -1,4 +1,4 @@
-"""Finite differences: what a gradient must agree with before anyone should believe it."""
+"""A check of gradients by finite differences."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from minigrad.tensor import Tensor
 
 
 class GradcheckError(AssertionError):
-    """A gradient that finite differences do not confirm; the message says which input and by how much."""
+    """A gradient differs from finite differences; the message says for which input and by how much."""
 
 
 def gradcheck(
@@ -26,26 +26,27 @@ def gradcheck(
     seed: int = 0,
     second: bool = False,
 ) -> bool:
-    """Hold the gradients of `function` against central differences (f(x + eps d) - f(x - eps d)) / 2 eps.
+    """Compare the gradients of `function` with central differences (f(x + eps d) - f(x - eps d)) / (2 eps).
 
-    The result of `function`, of any shape, is weighted by a random cotangent. Each input that requires
-    gradients is then checked along random directions through all of it, and element by element.
+    f is the sum of the elements of the result, each multiplied by a random weight. Each input that requires gradients
+    is checked along random directions d, and then element by element.
 
     Args:
-        function: of the tensors in `inputs`; gives one tensor.
-        inputs: float64 tensors, away from kinks.
+        function: a function of the tensors in `inputs` that returns one tensor.
+        inputs: float64 tensors, at which the function is differentiable.
         eps: half the distance of the two points, in the units of the input.
-        atol, rtol: what difference is allowed, absolutely and in proportion to the finite difference.
-        directions: how many random directions.
-        seed: of the cotangent and the directions.
-        second: check the gradients of the gradients too (that of their sum weighted at random).
+        atol, rtol: the allowed difference: atol + rtol * |finite difference|.
+        directions: the number of random directions.
+        seed: the seed of the weights and directions.
+        second: check the second derivatives too (the gradients of a randomly weighted sum of the gradients).
 
     Returns:
         True.
 
     Raises:
         GradcheckError: a gradient is wrong; the message has the input, the place and both values.
-        TypeError: an input is not float64, in which differences would drown in rounding.
+        TypeError: an input is not float64. (In float32 rounding errors would exceed the differences.)
+        ValueError: no input requires gradients.
     """
     tensors = [inputs] if isinstance(inputs, Tensor) else list(inputs)
     for i, x in enumerate(tensors):
@@ -91,12 +92,13 @@ def _compare(
     directions: int,
     what: str,
 ) -> None:
+    """Compare the gradients of `scalar` (see `gradcheck` for the arguments); `what` is their name in messages."""
     points = [Tensor(x.data.copy(), requires_grad=x.requires_grad) for x in tensors]
     value = scalar(*points)
     if value.requires_grad:
         found = grad(value, [points[i] for i in checked], allow_unused=True)
         gradients = [backend.to_numpy(g.data) for g in found]
-    else:  # the second derivative of something linear: nothing depends on the inputs any more
+    else:  # the gradient of a linear function does not depend on the inputs any more
         gradients = [numpy.zeros(points[i].shape) for i in checked]
 
     def difference(i: int, direction: numpy.ndarray) -> float:
@@ -108,7 +110,7 @@ def _compare(
             ends.append(float(scalar(*moved)))
         return (ends[0] - ends[1]) / (2 * eps)
 
-    def hold(i: int, where: str, ours: float, theirs: float) -> None:
+    def compare(i: int, where: str, ours: float, theirs: float) -> None:
         if not numpy.abs(ours - theirs) <= atol + rtol * numpy.abs(theirs):
             raise GradcheckError(
                 f"{what} of input {i} (shape {points[i].shape}) {where}: "
@@ -119,8 +121,8 @@ def _compare(
         for n in range(directions if gradient.size else 0):
             direction = draws.standard_normal(points[i].shape)
             direction /= numpy.sqrt((direction**2).sum())
-            hold(i, f"along random direction {n}", float((gradient * direction).sum()), difference(i, direction))
+            compare(i, f"along random direction {n}", float((gradient * direction).sum()), difference(i, direction))
         for place in numpy.ndindex(points[i].shape):
             unit = numpy.zeros(points[i].shape)
             unit[place] = 1.0
-            hold(i, f"at element {place}", float(gradient[place]), difference(i, unit))
+            compare(i, f"at element {place}", float(gradient[place]), difference(i, unit))

@@ -1,6 +1,7 @@
-"""The methods of a tensor that are operations, as a type checker and an editor see them.
+"""Declarations of the methods of `Tensor` that are operations, for type checkers and editors.
 
-`minigrad.ops` has the operations, and puts them in the place of these. tests/test_methods.py compares the signatures.
+`minigrad.ops` defines the operations and makes them methods of `Tensor`. tests/test_methods.py compares the
+signatures.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ Axes = int | Sequence[int] | None
 
 
 class Methods:
-    """What `Tensor` has besides its own methods."""
+    """The methods that `Tensor` has besides those in its own class."""
 
     __slots__ = ()
 

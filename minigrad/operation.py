@@ -1,9 +1,10 @@
-"""Operations: functions of arrays that know their derivatives, and are recorded when tensors go through them.
+"""Operations: functions of arrays that know their derivatives, and are recorded when they are called with tensors.
 
-An `Operation` has, besides its function, one function for each input that turns the gradient of the result into the
-gradient of that input (a vector-Jacobian product, vjp). These are written with operators and with other operations, and
-both work on arrays as well as on tensors. So one text serves twice: ordinary training calls it with arrays, and nothing
-is recorded; ``create_graph=True`` calls it with tensors, and the gradient is a tensor that can be differentiated again.
+Besides its function an `Operation` has, for each input, a function that turns the gradient of the result into the
+gradient of that input (a vector-Jacobian product, vjp). These are written with operators and other operations, which
+work on arrays as well as on tensors. So the same code has two uses: in ordinary training it is called with arrays, and
+nothing is recorded; with ``create_graph=True`` it is called with tensors, and the gradient is a tensor that can be
+differentiated again.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ from typing import Any
 import numpy
 
 from minigrad import backend
-from minigrad.backend import Array, ShapeError
+from minigrad.backend import Array
+from minigrad.conversion import ShapeError
 from minigrad.recording import Memory, mode, tape_order
 from minigrad.tensor import Tensor
 
@@ -24,22 +26,23 @@ from minigrad.tensor import Tensor
 class Operation:
     """A differentiable function of arrays.
 
-    ``op(*inputs, *settings)``: the first positional arguments, one for each function in `vjps`, are its inputs
-    and may be tensors, arrays or numbers; what follows are settings. Called with at least one tensor it
-    returns a tensor, recorded if one of the inputs requires gradients; called with arrays alone, an array.
+    It is called as ``op(*inputs, *settings)``. The first arguments, one for each function in `vjps`, are its inputs,
+    which may be tensors, arrays or numbers; the others are settings. If at least one input is a tensor, the result is
+    a tensor, which is recorded if an input requires gradients. If there are only arrays, the result is an array.
 
-    ``vjps[i](g, y, *inputs, *settings)`` is the gradient of input i, given the gradient `g` of the result `y`.
-    It may have the shape of the broadcast result (the tape sums it back), and it is only called if wanted.
-    The ones that are marked `writes` also take ``out=``, an array of the input's shape to write into.
+    ``vjps[i](g, y, *inputs, *settings)`` returns the gradient of input i, given the gradient `g` of the result `y`.
+    It may have the shape of the broadcast result (the backward pass then sums it to the shape of the input), and it is
+    called only if input i requires a gradient. A vjp marked with `writes` also takes ``out=``, an array of the shape of
+    the input to write into.
 
-    Where a vjp names an argument with an underscore in front (`_y`, `_a`), it does not use its values, at most its
-    shape: these may then be changed in place between `op` and backward().
+    If the name of an argument of a vjp begins with an underscore (`_y`, `_a`), the vjp uses only its shape, not its
+    values. These values may therefore be changed in place between `op` and backward().
 
     Args:
         forward: the function.
         vjps: one for each input.
-        view: whether the result may be a view of the first input.
-        name: what a tensor's repr and error messages call it; the function's name by default.
+        view: whether the result may share the memory of the first input.
+        name: its name in the repr of tensors and in error messages; by default the name of the function.
     """
 
     def __init__(
@@ -58,9 +61,10 @@ class Operation:
         )
 
     def __call__(self, *args: Any, **options: Any) -> Any:
-        """Compute, and record if gradients will be wanted."""
+        """Compute the result, and record the operation if an input requires gradients."""
         if options:
             args = self._in_order(args, options)
+        # The arrays of the tensors among the arguments, and which arguments require gradients (as bits).
         seen = False
         wanted = 0
         values = list(args)
@@ -76,6 +80,7 @@ class Operation:
             raise _explained(self, values, error) from None
         if not seen:
             return y
+        # Make the tensor without calling __init__, which would check what is known here.
         result = Tensor.__new__(Tensor)
         result._data = numpy.asarray(y) if isinstance(y, numpy.generic) else y
         result._memory = _memory_of_view(args[0], result._data) if self.view else None
@@ -94,7 +99,7 @@ class Operation:
         return result
 
     def _in_order(self, args: tuple[Any, ...], options: dict[str, Any]) -> tuple[Any, ...]:
-        """The arguments as if all had been given by position, since a tensor given by name is an input, too."""
+        """All arguments by position, so that a tensor given by keyword is an input like any other."""
         bound = inspect.signature(self.forward).bind(*args, **options)
         bound.apply_defaults()
         return bound.args
@@ -108,11 +113,11 @@ class Operation:
 
 
 Needs = tuple[bool, tuple[int, ...] | None]
-"""Which values a vjp uses: whether the result's, and those of which inputs (None: of all)."""
+"""Which values a vjp uses: whether it uses the result, and which inputs (their numbers; None for all of them)."""
 
 
 def _needs(vjp: Callable[..., Any]) -> Needs:
-    """Find out from the names of its arguments which values a vjp uses."""
+    """The values that a vjp uses, according to the names of its arguments."""
     used = [not p.name.startswith("_") for p in inspect.signature(vjp).parameters.values()]
     anything = [p.kind is p.VAR_POSITIONAL for p in inspect.signature(vjp).parameters.values()]  # ``*args``
     result = used[1] if len(used) > 1 else True
@@ -122,7 +127,7 @@ def _needs(vjp: Callable[..., Any]) -> Needs:
 
 
 def _memory_of_view(a: Any, y: Array) -> Memory | None:
-    """The memory of `a`, if `y` is a view of it (a reshape may have had to copy)."""
+    """The memory of `a`, if `y` shares it (a reshape, for example, sometimes has to copy)."""
     if isinstance(a, Tensor) and (
         y is a._data or (y.base is not None and (y.base is a._data or y.base is a._data.base))
     ):
@@ -144,14 +149,14 @@ def writes(vjp: Any) -> Any:
 
 
 def _explained(op: Operation, values: Sequence[Any], error: ValueError | TypeError) -> Exception:
-    """The error of NumPy or CuPy about shapes, or about arrays on two devices, in words that name the operation."""
+    """The error to raise: one that names the operation and the shapes (or devices) of its inputs."""
     if isinstance(error, ShapeError):
         return error
     if isinstance(error, TypeError):
         places = sorted({str(backend.device_of(v)) for v in values if backend.is_array(v)})
         if len(places) < 2:
             return error
-        return TypeError(f"{op.__name__}: its inputs live on {' and '.join(places)}: move one of them with .to()")
+        return TypeError(f"{op.__name__}: its inputs are on {' and '.join(places)}: move one of them with .to()")
     shapes = [str(tuple(v.shape)) for v in values if backend.is_array(v)]
     return ShapeError(
         f"{op.__name__}: {'shapes' if len(shapes) > 1 else 'shape'} {' and '.join(shapes)} do not fit ({error})"

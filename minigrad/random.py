@@ -1,8 +1,9 @@
-"""The seeded generator: the draws of the PyTorch that made the notebook, one for one.
+"""The seeded random generator, which draws the same numbers as PyTorch.
 
-PyTorch's CPU generator is the 32-bit Mersenne Twister (Matsumoto and Nishimura 1998) seeded by the plain
-integer, which is what ``numpy.random.RandomState(seed)`` is. What is made of its 32-bit outputs is written
-here; draws always happen on the host, so that a GPU sees the same numbers.
+They are those of the PyTorch version that ran the course notebook ("6. Optimizers", whose MNIST comparison this project
+reproduces). PyTorch's CPU generator is the 32-bit Mersenne Twister (Matsumoto and Nishimura 1998), seeded by the plain
+integer, just as ``numpy.random.RandomState(seed)``. This module computes random numbers from its 32-bit outputs. They
+are always drawn on the CPU, so that a GPU gets the same numbers.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import numpy
 
 
 class Generator:
-    """A stream of 32-bit outputs and the draws made of it.
+    """A stream of 32-bit outputs, and random numbers computed from them.
 
     Raises:
         ValueError: the seed is not an integer from 0 to 2**32 - 1.
@@ -25,31 +26,31 @@ class Generator:
         self.manual_seed(seed)
 
     def manual_seed(self, seed: int) -> Generator:
-        """Start the stream that belongs to `seed`."""
+        """Restart the stream with `seed`; returns the generator."""
         if isinstance(seed, bool) or not isinstance(seed, (int, numpy.integer)) or not 0 <= seed < 2**32:
             raise ValueError(f"a seed is an integer from 0 to 2**32 - 1, not {seed!r}")
         self._twister = numpy.random.RandomState(int(seed))
-        self._leftover: float | None = None  # half a pair of normal draws
+        self._leftover: float | None = None  # the second of a pair of normal draws, for the next call
         self.seed = int(seed)
         return self
 
     def outputs(self, count: int) -> numpy.ndarray:
-        """The next `count` 32-bit outputs, as uint64 so that arithmetic on them does not wrap."""
+        """The next `count` 32-bit outputs, as uint64, so that arithmetic on them does not overflow."""
         return self._twister.randint(0, 2**32, size=count, dtype=numpy.uint32).astype(numpy.uint64)
 
     def outputs64(self, count: int) -> numpy.ndarray:
-        """The next `count` 64-bit draws, two outputs each, the first the higher half."""
+        """The next `count` 64-bit draws, each from two outputs, of which the first is the higher half."""
         halves = self.outputs(2 * count)
         return (halves[0::2] << numpy.uint64(32)) | halves[1::2]
 
     def uniform(self, low: float, high: float, shape: tuple[int, ...], dtype: Any = numpy.float32) -> numpy.ndarray:
         """Uniform draws from [low, high): float32 from 24 bits of one output, float64 from 53 bits of two.
 
-        In float32 PyTorch scales with a fused multiply-add: `low`, `high` and their difference are float32, and
-        product and sum are rounded once, together. Here that is done in float64, where they are exact enough.
+        In float32 PyTorch scales with a fused multiply-add: `low`, `high` and their difference are float32, and the
+        product and the sum are rounded together, once. Here they are computed in float64 and then rounded.
 
         Raises:
-            TypeError: the dtype is neither of these.
+            TypeError: the dtype is neither float32 nor float64.
         """
         _check_dtype(dtype)
         count = math.prod(shape)
@@ -61,12 +62,13 @@ class Generator:
         return (u * numpy.float64(b - a) + numpy.float64(a)).astype(numpy.float32).reshape(shape)
 
     def normal(self, shape: tuple[int, ...], dtype: Any = numpy.float32) -> numpy.ndarray:
-        """Draws from the standard normal distribution: pairs of uniform draws through Box and Muller's transform.
+        """Draws from the standard normal distribution, by the Box-Muller transform of pairs of uniform draws.
 
-        As in PyTorch there are two ways. Fewer than 16 are made one by one in float64, the first uniform of a pair
-        being the angle; the half of a pair that is left over is the next call's first. From 16 on they are made in
-        blocks of 16 uniforms of the dtype, of which 0 and 8, 1 and 9, ... are pairs, radius first; if the last block
-        is not whole, the last 16 draws are made anew. These agree with PyTorch's to rounding: its sines are float32.
+        As in PyTorch there are two cases. Fewer than 16 are computed one by one in float64; the first uniform of a pair
+        gives the angle, and an unused second normal of a pair is the first of the next call. 16 or more are computed in
+        blocks of 16 uniforms of the dtype, in which 0 and 8, 1 and 9, ... are pairs, radius first. If the last block is
+        not complete, the last 16 numbers are drawn again. These agree with PyTorch's up to rounding, as its sines are
+        float32.
 
         Raises:
             TypeError: the dtype is neither float32 nor float64.
@@ -92,7 +94,7 @@ class Generator:
         return radius * math.cos(angle)
 
     def permutation(self, count: int) -> numpy.ndarray:
-        """A random order of 0 .. count - 1 (int64), by Fisher and Yates' shuffle from the front."""
+        """A random order of 0 .. count - 1 (int64), by the Fisher-Yates shuffle from the front."""
         order = list(range(count))
         if count > 1:
             here = numpy.arange(count - 1, dtype=numpy.uint64)
@@ -102,16 +104,16 @@ class Generator:
         return numpy.array(order, dtype=numpy.int64)
 
     def get_state(self) -> dict[str, Any]:
-        """The state of the stream, to be kept with `minigrad.save`."""
+        """The state of the stream, which `minigrad.save` can save."""
         _, words, position, _, _ = self._twister.get_state()
         key = numpy.asarray(words, dtype=numpy.uint32)
         return {"seed": self.seed, "key": key, "position": int(position), "leftover": self._leftover}
 
     def set_state(self, state: Mapping[str, Any]) -> None:
-        """Go on from a state that `get_state` gave.
+        """Continue from a state that `get_state` returned.
 
         Raises:
-            TypeError, ValueError: `state` is something else; the generator is as it was then.
+            TypeError, ValueError: `state` is not such a state; the generator is not changed then.
         """
         if not isinstance(state, Mapping):
             raise TypeError(f"the state of a generator is a dictionary, not a {type(state).__name__}")
@@ -146,16 +148,16 @@ def _check_dtype(dtype: Any) -> None:
 
 
 def _blocks_to_normal(u: numpy.ndarray) -> numpy.ndarray:
-    """Uniform draws to normal ones, in blocks of 8 that give radii and 8 that give angles."""
+    """Normal draws from uniform ones, in blocks of 8 for the radii and 8 for the angles."""
     blocks = u.astype(numpy.float64).reshape(-1, 2, 8)
     radius, angle = numpy.sqrt(-2 * numpy.log(1 - blocks[:, 0])), 2 * math.pi * blocks[:, 1]
     return numpy.stack([radius * numpy.cos(angle), radius * numpy.sin(angle)], axis=1).reshape(-1)
 
 
 default_generator = Generator(0)
-"""What weights, shuffles and dropout draw from. Seed it with `minigrad.manual_seed`."""
+"""The generator for initial weights, shuffling and dropout. Seed it with `minigrad.manual_seed`."""
 
 
 def manual_seed(seed: int) -> Generator:
-    """Seed the default generator; everything random follows from it."""
+    """Seed the default generator, from which all random numbers of minigrad are drawn."""
     return default_generator.manual_seed(seed)

@@ -1,4 +1,4 @@
-"""Whether operations are recorded, and what is noted when values change in place."""
+"""Whether operations are recorded on the tape, and a record of changes in place."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from typing import Any, ClassVar
 from minigrad.backend import Array
 
 tape_order = itertools.count(1)
-"""Numbers operations as they are recorded. An operation's inputs were made before it, so going through the
-numbers downwards visits every operation after all the ones that used its result. A change in place draws a number
-too (see `Memory`)."""
+"""Numbers the operations in the order in which they are recorded. The inputs of an operation were computed before it,
+so visiting the operations from the highest number down reaches each one after all operations that used its result. A
+change in place takes a number too (see `Memory`)."""
 
 
 class _Mode(threading.local):
@@ -28,18 +28,18 @@ mode = _Mode()
 class no_grad:
     """Record nothing inside a ``with`` block, or inside the function it decorates (PyTorch's ``no_grad``).
 
-    ``@no_grad()`` and ``@no_grad`` both decorate. Inside a generator or a coroutine nothing is recorded whenever it
-    runs; what happens between, in the code that uses it, is recorded as usual.
+    ``@no_grad()`` and ``@no_grad`` both decorate. In a decorated generator or coroutine nothing is recorded while its
+    own code runs; the code that uses it is recorded as usual.
 
     Raises:
-        TypeError: what it is to decorate cannot be called, or is an asynchronous generator.
+        TypeError: the decorated object is not callable, or is an asynchronous generator.
     """
 
-    recording: ClassVar[bool] = False  # inside
-    _before: list[bool]  # what was the case outside, for each block entered: the same object may be entered twice
+    recording: ClassVar[bool] = False  # inside the block
+    _before: list[bool]  # the mode outside, once for each time the block is entered (it may be entered twice)
 
     def __new__(cls, function: Callable[..., Any] | None = None) -> Any:
-        """A block, or, given a function, that function decorated."""
+        """A block; if a function is given, the decorated function."""
         block = super().__new__(cls)
         block._before = []
         return block if function is None else block(function)
@@ -52,7 +52,7 @@ class no_grad:
         mode.recording = self._before.pop()
 
     def __call__(self, function: Callable[..., Any]) -> Callable[..., Any]:
-        """As a decorator."""
+        """Decorate a function."""
         block = type(self)
         if not callable(function) or inspect.isasyncgenfunction(function):
             raise TypeError(f"{block.__name__}() decorates a function, not {function!r}: use it in a with block")
@@ -79,7 +79,7 @@ class no_grad:
 
 
 class enable_grad(no_grad):
-    """Record inside a ``with`` block, or the function it decorates, also where `no_grad` is in force around it."""
+    """Record inside a ``with`` block, or inside the function it decorates, even if `no_grad` is active around it."""
 
     recording = True
 
@@ -100,7 +100,7 @@ def _driven(running: Any, block: type[no_grad]) -> Generator[Any, Any, Any]:
             with block():
                 running.close()
             raise
-        except BaseException as error:  # what is thrown in belongs to the generator inside
+        except BaseException as error:  # an exception thrown in is passed on to the generator inside
             value, resume = error, running.throw
 
 
@@ -110,33 +110,33 @@ def is_grad_enabled() -> bool:
 
 
 class Memory:
-    """Notes when the values in one piece of memory were last changed in place.
+    """Remembers when the values in one piece of memory were last changed in place.
 
-    All tensors that share the memory (views, what `Tensor.detach` returns) share this object. An operation recorded
-    before the change cannot be differentiated after it, if its derivative needs the values that were there.
+    All tensors that share the memory (views, and the results of `Tensor.detach`) share one `Memory`. If the derivative
+    of an operation needs values that were changed after the operation was recorded, it cannot be computed any more.
     """
 
     __slots__ = ("changed",)
 
-    latest: ClassVar[int] = 0  # the number of the last change of all: what was recorded later is certainly unchanged
+    latest: ClassVar[int] = 0  # when any memory was last changed: operations recorded later need no check
 
     def __init__(self, changed: int = 0) -> None:
-        self.changed = changed  # the number on the tape
+        self.changed = changed  # the tape number of the last change
 
     @staticmethod
     def change(memories: Iterable[Memory]) -> None:
-        """Note that the values in these are changed now."""
+        """Remember that the values in these are changed now."""
         Memory.latest = now = next(tape_order)
         for memory in memories:
             memory.changed = now
 
 
 class Slot:
-    """The slot of a parameter in an optimizer's vectors: a view of theta, and the view of g at the same place.
+    """The place of a parameter in an optimizer: its view of the vector theta, and the same view of the vector g.
 
-    It is valid while the parameter's `data` is this view of theta; gradients are then written straight into `g`. When
-    `data` has been replaced (by assignment, ``.to()`` or another optimizer), the optimizer, which checks this before
-    each step, builds its vectors again.
+    It is valid as long as the parameter's array is this view; gradients are then written directly into `g`. The array
+    may be replaced by assignment, by ``.to()`` or by another optimizer. The optimizer checks this before each step, and
+    rebuilds its vectors if necessary.
     """
 
     __slots__ = ("g", "start", "theta", "vectors")
@@ -145,4 +145,4 @@ class Slot:
         self.theta = theta
         self.g = g
         self.start = start  # the index of its first element in the vectors
-        self.vectors = vectors  # a weak reference to the `Vectors`
+        self.vectors = vectors  # a weak reference to the `Vectors` that hold theta and g

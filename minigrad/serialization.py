@@ -1,14 +1,14 @@
 """Saving and loading: nested dictionaries and lists of numbers, strings and arrays, in one ``.npz`` file.
 
-The file is a NumPy archive: the arrays, and beside them the structure as JSON. Nothing in it is executed when it
-is loaded (no pickle), and it is written beside its place and then moved there, so an interruption leaves the old
-file as it was.
+The file is a NumPy archive with the arrays, and the structure as JSON. Nothing in it is executed when it is loaded (it
+is no pickle). It is written under another name in the same folder and then renamed, so an interruption does not damage
+the old file.
 
-The structure names the dtype, the shape and the SHA-256 of every array, and begins with its own. So arrays that were
-swapped, or altered together with the checksums of the archive, are found out. These digests guard against accidents;
-whoever forges a file can forge them too. What a forged file cannot do is run code, or make `load` use much more
-memory or time than its size accounts for: arrays lie in it uncompressed, each is used once, and its length must be
-what its header says.
+The structure has the dtype, the shape and the SHA-256 digest of every array, and begins with a digest of its own. So
+`load` notices if arrays were swapped, or changed together with the checksums of the archive. The digests protect
+against accidents; they can be forged too. But a forged file cannot run code, or make `load` use much more memory or
+time than is normal for its size: the arrays are not compressed, each is used once, and its length must agree with its
+header.
 """
 
 from __future__ import annotations
@@ -33,32 +33,33 @@ from minigrad.tensor import Tensor
 
 _STRUCTURE = "structure"
 _HEAD = '{"format": 2, "sha256": "%s", '
-"""How the structure begins; the digest is that of what follows. Before there were formats it was the bare object."""
+"""The beginning of the structure; the digest is that of the rest. Format 1 was only the object, without this."""
 
 MAX_DEPTH = 100
-"""How deep the containers in a checkpoint may be nested. JSON takes three levels for each, Python's stack has 1000."""
+"""How deep containers in a checkpoint may be nested. JSON needs three levels for each; Python's stack has 1000."""
 
-_MAX_BITS = 14_000  # Python reads integers of up to 4300 digits
-_MAX_HEADER = 2**16  # bytes of the header of an array
-_MAX_COLLISIONS = 100  # keys of one hash in one dictionary
-_CHUNK = 2**20
+_MAX_BITS = 14_000  # of an integer: Python parses up to 4300 digits
+_MAX_HEADER = 2**16  # bytes in the header of an array
+_MAX_COLLISIONS = 100  # keys with the same hash in one dictionary
+_CHUNK = 2**20  # bytes that are read at a time
 
 
 class CheckpointError(ValueError):
-    """A file that is no checkpoint, or a damaged one; the message has its path and what is wrong."""
+    """A file is not a checkpoint, or is damaged; the message has its path and the reason."""
 
 
 def save(obj: Any, path: str | os.PathLike[str]) -> None:
-    """Write `obj`, a ``state_dict()`` say, to `path`.
+    """Write `obj`, for example a ``state_dict()``, to `path`.
 
     Dictionaries (with string or integer keys), lists, tuples, None, booleans, numbers, strings, arrays and tensors
-    can be nested, up to `MAX_DEPTH` deep. Arrays on a GPU are written like those on the host, and loaded there.
+    can be nested, up to `MAX_DEPTH` deep. Arrays on a GPU are written like those on the CPU, and loaded to the CPU.
 
     Raises:
-        TypeError: there is something else in it; the message says where.
-        ValueError: a container in it holds itself, or is nested too deeply.
+        TypeError: `obj` contains something else; the message says where.
+        ValueError: a container contains itself, or is nested too deeply.
         OSError: the file cannot be written, or `path` is a folder, a pipe or a device.
     """
+    # The entries of the archive: the arrays, and the structure with its digest.
     packing = _Packing()
     content = packing.pack(obj, "the object")
     rest = f'"arrays": {json.dumps(packing.described)}, "object": {json.dumps(content)}}}'
@@ -70,6 +71,7 @@ def save(obj: Any, path: str | os.PathLike[str]) -> None:
         raise IsADirectoryError(errno.EISDIR, "a checkpoint cannot take the place of a folder", str(path))
     if path.exists() and not path.is_file():
         raise OSError(errno.EEXIST, "a checkpoint cannot take the place of a pipe or a device", str(path))
+    # Write a temporary file, with the permissions of a new file, and rename it.
     handle, beside = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".part")
     try:
         with os.fdopen(handle, "wb") as file:
@@ -90,11 +92,11 @@ def load(path: str | os.PathLike[str], device: str | backend.device = "cpu") -> 
 
     Raises:
         FileNotFoundError: there is no such file.
-        CheckpointError: the file is cut short, damaged, altered, or no checkpoint of minigrad's.
+        CheckpointError: the file is truncated, damaged, altered, or not a checkpoint of minigrad.
     """
     path = Path(path)
     if backend.device(device).type == "cuda":
-        backend.import_cupy()  # what that says is not about the file
+        backend.import_cupy()  # raises its own error if there is no GPU
     if not path.exists():
         raise FileNotFoundError(f"there is no checkpoint {path}")
     try:
@@ -114,22 +116,22 @@ def load(path: str | os.PathLike[str], device: str | backend.device = "cpu") -> 
 
 
 def _open_without_waiting(path: str, flags: int) -> int:
-    """Open a file; a pipe that nobody writes to is opened as well, instead of waited for."""
+    """Open a file without waiting; opening a pipe would otherwise wait until another process writes to it."""
     return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 def _digest(array: numpy.ndarray) -> str:
-    """SHA-256 of the elements, in the order of the last axis first."""
+    """The SHA-256 of the elements in C order."""
     return hashlib.sha256(numpy.ascontiguousarray(array).reshape(-1).view(numpy.uint8).data).hexdigest()
 
 
 def _descr(dtype: numpy.dtype[Any]) -> Any:
-    """The dtype as NumPy writes it into files, in lists and strings."""
+    """The dtype in the form that NumPy writes to files, with lists in place of tuples."""
     return json.loads(json.dumps(numpy.lib.format.dtype_to_descr(dtype)))
 
 
 def _comes_back(dtype: numpy.dtype[Any]) -> bool:
-    """Whether a file can hold arrays of this dtype: not of elements without bytes, fields that overlap, bfloat16."""
+    """Whether arrays of this dtype can be saved (not if elements have no bytes, fields overlap, or for bfloat16)."""
     try:
         descr = numpy.lib.format.dtype_to_descr(dtype)
     except ValueError:
@@ -138,15 +140,15 @@ def _comes_back(dtype: numpy.dtype[Any]) -> bool:
 
 
 class _Packing:
-    """Turns an object into what stands for it in the JSON, and a list of arrays."""
+    """Turns an object into its JSON form and a list of arrays."""
 
     def __init__(self) -> None:
         self.arrays: list[numpy.ndarray] = []
         self.described: list[Any] = []  # [dtype, shape, digest] of each
-        self.above: list[int] = []  # the ids of the containers around what is being packed
+        self.above: list[int] = []  # the ids of the containers around the current object
 
     def pack(self, obj: Any, where: str) -> Any:
-        """[kind, content]."""
+        """The JSON form of an object, [kind, content]; `where` describes its place, for messages."""
         if isinstance(obj, Tensor) or backend.is_array(obj):
             return ["tensor" if isinstance(obj, Tensor) else "array", self.add(obj, where)]
         if isinstance(obj, numpy.generic):
@@ -173,7 +175,7 @@ class _Packing:
         return packed
 
     def key(self, key: Any, where: str) -> Any:
-        """A key of a dictionary."""
+        """A key of a dictionary, after a check."""
         if isinstance(key, bool) or not isinstance(key, (str, int)):
             raise TypeError(f"save: {where} has the key {key!r}, which is neither a string nor an integer")
         if isinstance(key, int) and key.bit_length() > _MAX_BITS:
@@ -181,7 +183,7 @@ class _Packing:
         return key
 
     def add(self, obj: Any, where: str) -> int:
-        """The number of the array in `obj`."""
+        """Add an array, or that of a tensor, to the list; returns its number."""
         array = obj.data if isinstance(obj, Tensor) else obj
         if isinstance(array, numpy.ma.MaskedArray):
             raise TypeError(f"save: {where} is a masked array, whose mask would be lost")
@@ -196,13 +198,13 @@ class _Packing:
 
 
 class _Unpacking:
-    """Turns the entries of an archive into the object again."""
+    """Rebuilds the object from the entries of an archive."""
 
     def __init__(self, archive: zipfile.ZipFile, size: int) -> None:
         self.archive = archive
         self.tensors: list[Tensor] = []
         self.used = 0
-        self.described: list[Any] | None = None  # what the structure says of the arrays; old files have nothing
+        self.described: list[Any] | None = None  # [dtype, shape, digest] of each array; None in old files
         entries = archive.infolist()
         self.lengths = {entry.filename: entry.file_size for entry in entries}
         if f"{_STRUCTURE}.npy" not in self.lengths:
@@ -213,7 +215,7 @@ class _Unpacking:
             raise ValueError("its entries are compressed, or claim to be longer than the file")
 
     def all(self) -> Any:
-        """The whole object."""
+        """Read the structure, and return the whole object."""
         text = _text(self.read(_STRUCTURE))
         if text.startswith("["):
             content = json.loads(text)
@@ -229,7 +231,7 @@ class _Unpacking:
         return obj
 
     def unpack(self, node: Any) -> Any:
-        """The object that stands behind [kind, content]."""
+        """The object of the JSON form [kind, content]."""
         kind, content = node
         if kind == "value":
             if content is None or isinstance(content, (bool, int, float, str)):
@@ -249,12 +251,12 @@ class _Unpacking:
         raise ValueError("its structure has an unknown part")
 
     def dictionary(self, pairs: list[Any]) -> dict[Any, Any]:
-        """The dictionary of these [key, node]."""
+        """The dictionary of these pairs [key, JSON form of the value]."""
         keys = [key for key, _ in pairs]
         if any(isinstance(key, bool) or not isinstance(key, (str, int)) for key in keys):
             raise ValueError("its structure has a key that is neither a string nor an integer")
-        # A dictionary takes a time that grows with the square of the number of keys with one hash; integers are
-        # easily found that have the same.
+        # The time to build a dictionary grows with the square of the number of keys with the same hash, and integers
+        # with the same hash are easy to find.
         if pairs and collections.Counter(map(hash, keys)).most_common(1)[0][1] > _MAX_COLLISIONS:
             raise ValueError("its structure has a dictionary of keys with one hash")
         found = {key: self.unpack(node) for key, node in pairs}
@@ -263,7 +265,7 @@ class _Unpacking:
         return found
 
     def take(self, number: Any) -> numpy.ndarray:
-        """Array `number`, which must be the next: `save` numbers them as they come, and uses each once."""
+        """Array `number`, which must be the next one, since `save` numbers arrays in order and uses each once."""
         if type(number) is not int or number != self.used:
             raise ValueError("its structure does not use the arrays one after the other")
         self.used += 1
@@ -275,7 +277,7 @@ class _Unpacking:
         return array
 
     def read(self, name: str) -> numpy.ndarray:
-        """The array of an entry: what NumPy's read_array does, but that nothing is believed before it was checked."""
+        """The array of an entry, as by NumPy's read_array, but everything in the header is checked before its use."""
         with self.archive.open(f"{name}.npy") as file:
             magic = file.read(8)
             if magic[:6] != b"\x93NUMPY" or magic[6:] not in (b"\x01\x00", b"\x02\x00", b"\x03\x00"):
@@ -293,12 +295,13 @@ class _Unpacking:
                 raise ValueError(f"array {name} is of Python objects, or its header is damaged")
             if length != self.lengths[f"{name}.npy"] - 8 - count - header_length:
                 raise ValueError(f"array {name} is longer or shorter than its header says")
+            # The length is right, so read that many bytes.
             array = numpy.empty(math.prod(shape), dtype)
             room = array.view(numpy.uint8)
             for start in range(0, length, _CHUNK):
                 piece = room[start : start + _CHUNK]
                 piece[:] = numpy.frombuffer(file.read(len(piece)), numpy.uint8, count=len(piece))
-            file.read(1)  # at the end zipfile compares its checksum
+            file.read(1)  # at the end of the entry zipfile checks its checksum
         return array.reshape(shape[::-1]).T if fortran else array.reshape(shape)
 
 

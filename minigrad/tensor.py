@@ -1,7 +1,7 @@
-"""Tensors: arrays that remember the operation they were computed by.
+"""Tensors: arrays that remember the operation by which they were computed.
 
-`minigrad.operation` has what is recorded, `minigrad.backward` goes through the record, from the last operation to the
-first, and `minigrad.ops` has the operations and makes them methods of `Tensor`.
+`minigrad.operation` records operations, `minigrad.backward` goes through the record from the last operation to the
+first, and `minigrad.ops` defines the operations and makes them methods of `Tensor`.
 """
 
 from __future__ import annotations
@@ -12,8 +12,9 @@ from typing import Any
 import numpy
 from numpy import ndarray
 
-from minigrad import backend
-from minigrad.backend import Array, ShapeError
+from minigrad import backend, conversion
+from minigrad.backend import Array
+from minigrad.conversion import ShapeError
 from minigrad.methods import Methods
 from minigrad.recording import Memory, Slot
 
@@ -25,10 +26,10 @@ bool_ = numpy.dtype("bool")
 
 
 class Tensor(Methods):
-    """An array, and how it came about.
+    """An array together with the operation that computed it.
 
-    Arithmetic broadcasts as NumPy's does, and dtypes follow NumPy's rules (a Python number keeps the tensor's
-    dtype). Make tensors with `minigrad.tensor`.
+    Arithmetic broadcasts as in NumPy, and dtypes follow NumPy's rules (a Python number keeps the tensor's dtype).
+    Create tensors with `minigrad.tensor`.
     """
 
     __slots__ = (
@@ -45,27 +46,27 @@ class Tensor(Methods):
         "_wanted",
     )
 
-    # NumPy and CuPy leave a binary operation with a tensor to the tensor's reflected method.
+    # Makes NumPy and CuPy call the tensor's reflected method (such as __radd__) for array + tensor.
     __array_ufunc__ = None
     __array_priority__ = 1000
 
     _data: Array
     _requires_grad: bool
-    _grad: Any  # None, an array that the user has not seen, or a Tensor
-    _slot: Slot | None
-    _memory: Memory | None  # made when it is first shared or changed
-    _op: Any  # the Operation that made it; None for a leaf
-    _args: tuple[Any, ...]  # what the operation was called with, tensors as tensors ...
-    _values: list[Any] | None  # ... and as arrays; None once the graph is freed
-    _wanted: int  # which of them required gradients then: bit i for argument i
-    _order: int
+    _grad: Any  # None; an array, as long as nobody has read it; or a Tensor
+    _slot: Slot | None  # its place in an optimizer
+    _memory: Memory | None  # created when the array is first shared or changed in place
+    _op: Any  # the Operation that computed it; None for a leaf
+    _args: tuple[Any, ...]  # the arguments of that operation, with tensors as tensors ...
+    _values: list[Any] | None  # ... and with tensors as arrays; None once the graph is freed
+    _wanted: int  # which arguments required gradients when it was computed: bit i for argument i
+    _order: int  # the number of the operation on the tape
 
     def __init__(self, data: Any, requires_grad: bool = False) -> None:
         self._memory = None
         if isinstance(data, Tensor):
             self._data, self._memory = data._data, data._shared_memory()
         else:
-            self._data = backend.plain(data)
+            self._data = conversion.plain(data)
         self._grad = None
         self._slot = None
         self._op = None
@@ -77,11 +78,11 @@ class Tensor(Methods):
     def data(self) -> Array:
         """The NumPy or CuPy array itself.
 
-        What is assigned takes its place: an array, which is then shared, a tensor, whose array it is, or numbers of
-        this tensor's shape. What was recorded with the old array keeps it, and stays right.
+        Assigning replaces it: by an array or the array of a tensor, which is then shared, or by numbers of this
+        tensor's shape. Operations recorded before keep the old array, so their gradients stay correct.
 
         Raises:
-            TypeError: what is assigned does not hold numbers, or integers where gradients are required.
+            TypeError: the new value is not numeric, or is not floating point although gradients are required.
         """
         return self._data
 
@@ -91,9 +92,9 @@ class Tensor(Methods):
         if isinstance(value, Tensor):
             array, memory = value._data, value._shared_memory()
         elif backend.is_array(value):
-            array, memory = backend.plain(value, what="data"), None
+            array, memory = conversion.plain(value, what="data"), None
         else:
-            array, memory = backend.plain(value, self._data.dtype, what="data"), None
+            array, memory = conversion.plain(value, self._data.dtype, what="data"), None
             if array.shape != self._data.shape:
                 raise ShapeError(f"data: numbers of shape {array.shape} do not fit a tensor of shape {self.shape}")
             array = backend.to_device(array, self.device)
@@ -101,27 +102,27 @@ class Tensor(Methods):
             raise TypeError(f"data: a tensor that requires gradients is floating-point, and cannot hold {array.dtype}")
         if array is self._data:
             return
-        if before is not None and before.changed:  # the tape may have recorded the old array before that change
+        if before is not None and before.changed:  # the old array, used by recorded operations, was changed
             memory = Memory() if memory is None else memory
             memory.changed = max(memory.changed, before.changed)
         self._data, self._memory = array, memory
 
     def _shared_memory(self) -> Memory:
-        """The `Memory` of its array, made if need be, since another tensor will share it."""
+        """The `Memory` of its array, created if there is none yet."""
         if self._memory is None:
             self._memory = Memory()
         return self._memory
 
     @property
     def requires_grad(self) -> bool:
-        """Whether gradients are wanted for this tensor. What is recorded already keeps what it was then."""
+        """Whether gradients are computed for this tensor. Setting it does not affect operations already recorded."""
         return self._requires_grad
 
     @requires_grad.setter
     def requires_grad(self, value: bool) -> None:
         self.requires_grad_(value)
 
-    # What it is.
+    # Its properties.
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -140,12 +141,12 @@ class Tensor(Methods):
 
     @property
     def device(self) -> backend.device:
-        """Where its array lives."""
+        """The device that holds its array."""
         return backend.device_of(self.data)
 
     @property
     def is_leaf(self) -> bool:
-        """Whether it was made by the user, not by a recorded operation."""
+        """Whether it was not computed by a recorded operation."""
         return self._op is None
 
     def size(self, dim: int | None = None) -> Any:
@@ -160,7 +161,7 @@ class Tensor(Methods):
         """The number of its axes."""
         return self._data.ndim
 
-    # Values out of it.
+    # Its values, as Python and NumPy objects.
 
     def item(self) -> Any:
         """Its only element, as a Python number.
@@ -169,7 +170,7 @@ class Tensor(Methods):
             ValueError: it has more than one element, or none.
         """
         if self._data.size != 1:
-            raise ValueError(f"item() wants a tensor with one element, not one of shape {self.shape}")
+            raise ValueError(f"item() needs a tensor with one element, not one of shape {self.shape}")
         return self._data.item()
 
     def tolist(self) -> Any:
@@ -177,13 +178,13 @@ class Tensor(Methods):
         return self._data.tolist()
 
     def numpy(self) -> ndarray:
-        """Its array, which it shares.
+        """Its array, not a copy.
 
         Raises:
-            TypeError: the tensor lives on a GPU; take ``.cpu()`` first.
+            TypeError: the tensor is on a GPU; call ``.cpu()`` first.
         """
         if not isinstance(self.data, numpy.ndarray):
-            raise TypeError(f"this tensor lives on {self.device}: use .cpu().numpy() to copy it to the host")
+            raise TypeError(f"this tensor is on {self.device}: use .cpu().numpy() to copy it to the CPU")
         return self.data
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> ndarray:
@@ -202,7 +203,7 @@ class Tensor(Methods):
 
     def __bool__(self) -> bool:
         if self._data.size != 1:
-            raise ValueError(f"the truth of a tensor of shape {self.shape} is not one value: use .any() or .all()")
+            raise ValueError(f"a tensor of shape {self.shape} has no single truth value: use .any() or .all()")
         return bool(self._data.item())
 
     def __len__(self) -> int:
@@ -225,7 +226,7 @@ class Tensor(Methods):
             text += ", requires_grad=True"
         return f"tensor({text})"
 
-    __hash__ = object.__hash__  # by identity, though == compares elements
+    __hash__ = object.__hash__  # by identity, although == compares elements
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
         if self._op is not None:
@@ -244,22 +245,20 @@ class Tensor(Methods):
 
     @property
     def grad(self) -> Tensor | None:
-        """After `backward`, the gradient of the root with respect to this tensor; None before, and after `zero_grad`.
+        """After `backward`, the gradient with respect to this tensor; None before that, and after `zero_grad`.
 
-        A `Tensor` of the same shape. Changing it changes the gradient that the optimizer takes, while what is
-        computed later never changes a gradient that was read before. An assigned one may be a tensor, an array or
-        numbers.
+        It is a `Tensor` of the same shape. If you change it in place, the optimizer uses the changed gradient; a later
+        `backward` does not change a gradient that was read before. A tensor, an array or numbers can be assigned.
 
         Raises:
-            ValueError: what is assigned has another shape.
-            TypeError: it does not hold floating-point numbers.
+            ValueError: the assigned value has another shape.
+            TypeError: the assigned value is not floating point.
         """
         g = self._grad
         if g is None or isinstance(g, Tensor):
             return g
-        self._grad = shown = Tensor(
-            g if g.base is None else g.copy()
-        )  # the user gets a copy, not a view of the optimizer's vector
+        # A view of the optimizer's vector g is copied, so that the next backward() does not change it.
+        self._grad = shown = Tensor(g if g.base is None else g.copy())
         return shown
 
     @grad.setter
@@ -270,7 +269,7 @@ class Tensor(Methods):
         if value is self:
             raise ValueError("a tensor cannot be its own gradient: clone() it")
         if not isinstance(value, Tensor):
-            given = backend.plain(value, None if backend.is_array(value) else self.dtype, what="a gradient")
+            given = conversion.plain(value, None if backend.is_array(value) else self.dtype, what="a gradient")
             value = Tensor(given if backend.is_array(value) else backend.to_device(given, self.device))
         if value.shape != self.shape:
             raise ShapeError(f"a gradient of shape {value.shape} does not fit a tensor of shape {self.shape}")
@@ -279,11 +278,11 @@ class Tensor(Methods):
         self._grad = value
 
     def requires_grad_(self, requires_grad: bool = True) -> Tensor:
-        """Ask for gradients (or not), in place; returns the tensor.
+        """Switch the computation of gradients for this tensor on or off; returns the tensor.
 
         Raises:
             TypeError: its elements are not floating point.
-            RuntimeError: it is not a leaf, and gradients are to be switched off.
+            RuntimeError: gradients are switched off for a tensor that is not a leaf.
         """
         if requires_grad and self._data.dtype.kind != "f":
             raise TypeError(f"only floating-point tensors can require gradients, not {self.dtype}")
@@ -293,13 +292,13 @@ class Tensor(Methods):
         return self
 
     def write(self, values: Array) -> None:
-        """Change the elements in place, also those of every tensor that shares the memory.
+        """Change the elements in place, and so those of every tensor that shares the memory.
 
         Args:
-            values: an array that broadcasts to this tensor's shape; its elements are cast to its dtype.
+            values: an array that broadcasts to this tensor's shape; its elements are cast to the tensor's dtype.
 
         Raises:
-            RuntimeError: its array cannot be written to, as one that was made by broadcasting.
+            RuntimeError: the tensor's array cannot be written to, for example because broadcasting made it.
         """
         try:
             self._data[...] = values
@@ -307,13 +306,13 @@ class Tensor(Methods):
             if getattr(self._data, "flags", None) is not None and not getattr(self._data.flags, "writeable", True):
                 raise RuntimeError(
                     f"the elements of this tensor of shape {self.shape} cannot be changed in place "
-                    "(its array is read-only, or shows one element in several places): clone() it first"
+                    "(its array is read-only, or repeats elements in memory): clone() it first"
                 ) from None
             raise error
         Memory.change([self._shared_memory()])
 
     def detach(self) -> Tensor:
-        """The same array as a new leaf that asks for no gradient: a change in place is seen in both."""
+        """A new leaf with the same array, which requires no gradient; changes in place affect both."""
         return Tensor(self)
 
     def clone(self) -> Tensor:
@@ -324,14 +323,14 @@ class Tensor(Methods):
         """Add the gradient of this tensor with respect to every leaf that requires one to that leaf's `grad`.
 
         Args:
-            gradient: what to start from, of this tensor's shape; 1 if the tensor is a scalar.
-            retain_graph: keep the graph, so that it can be gone through again (default: as `create_graph`);
-                otherwise it is freed on the way, operation by operation.
-            create_graph: make the gradients differentiable themselves.
+            gradient: the gradient to start from, of this tensor's shape; by default 1, for a scalar.
+            retain_graph: keep the graph for another backward pass (default: as `create_graph`); otherwise it is freed
+                operation by operation.
+            create_graph: make the gradients themselves differentiable.
 
         Raises:
-            RuntimeError: the tensor does not require gradients; it is no scalar and `gradient` is missing; the
-                graph was freed; or values that a derivative needs were changed in place since they were used.
+            RuntimeError: the tensor does not require gradients; it is not a scalar and `gradient` is missing; the
+                graph was freed; or values that a derivative needs were changed in place after they were used.
             ValueError: `gradient` has another shape.
             TypeError: `gradient` does not hold floating-point numbers.
         """

@@ -107,7 +107,7 @@ def test_moving_between_devices(monkeypatch: pytest.MonkeyPatch) -> None:
     assert isinstance(x.data, FakeArray)
     assert x.device == minigrad.device("cuda:0")
     assert x.cpu().tolist() == [1, 2]
-    with pytest.raises(TypeError, match=r"lives on cuda:0: use \.cpu\(\)\.numpy\(\)"):
+    with pytest.raises(TypeError, match=r"is on cuda:0: use \.cpu\(\)\.numpy\(\)"):
         x.numpy()
     assert minigrad.cuda.is_available()
     assert minigrad.cuda.device_count() == 2

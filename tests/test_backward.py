@@ -567,9 +567,9 @@ def test_backward_after_a_parameter_changed_is_refused(how: str, create_graph: b
     x = minigrad.ones(4, 2, requires_grad=True)
     loss = (model(x) ** 2).sum()
     changed_in_place()[how](model, optimizer)
-    with pytest.raises(RuntimeError, match=r"tensor of shape \(3,.*changed in place.*compute the loss anew"):
+    with pytest.raises(RuntimeError, match=r"tensor of shape \(3,.*changed in place.*compute the loss again"):
         loss.backward(create_graph=create_graph)
-    (model(x) ** 2).sum().backward()  # computed anew it works
+    (model(x) ** 2).sum().backward()  # computed again it works
 
 
 def test_load_state_dict_without_an_optimizer_gives_no_wrong_gradient() -> None:
@@ -645,7 +645,7 @@ def test_the_same_input_twice() -> None:
 
 def test_an_input_without_part_in_the_output() -> None:
     x, other = leaf([1.0, 2.0]), leaf([[1.0]])
-    with pytest.raises(RuntimeError, match=r"input 1 \(shape \(1, 1\)\) has no part in the output"):
+    with pytest.raises(RuntimeError, match=r"does not depend on input 1 \(shape \(1, 1\)\)"):
         minigrad.grad((x * x).sum(), [x, other])
     gx, go = minigrad.grad((x * x).sum(), [x, other], allow_unused=True)
     np.testing.assert_array_equal(gx.data, [2, 4])

@@ -16,7 +16,7 @@ from optimizer_tools import UNUSUAL, flat, give, optimizer, parameters, public_o
 from test_rules import inputs
 
 import minigrad as mg
-from minigrad.optim import Optimizer, compiled, lr, program
+from minigrad.optim import Optimizer, buffered, compiled, lr, program
 
 needs_compiler = pytest.mark.skipif(COMPILER is None, reason="there is no C++ compiler")
 needs_numba = pytest.mark.skipif(importlib.util.find_spec("numba") is None, reason="numba is not installed")
@@ -49,7 +49,7 @@ class Way:
             return
         patch(compiled, "WANTED", name != "buffers")
         patch(compiled, "COMPILED_AFTER", 0)
-        patch(program, "SLICE_BYTES", 3 * 8)
+        patch(buffered, "SLICE_BYTES", 3 * 8)
         if name == "threads":
             patch(compiled, "THREADED_FROM", 1)
             patch(compiled, "threads", lambda: 3)

@@ -200,11 +200,11 @@ def test_a_tensor_dataset_of_more_axes() -> None:
 
 
 def test_tensors_that_do_not_fit_together() -> None:
-    with pytest.raises(ValueError, match=r"first axes must have one length; shapes are \[\(3, 2\), \(4,\)\]"):
+    with pytest.raises(ValueError, match=r"first axes must have the same length; shapes are \[\(3, 2\), \(4,\)\]"):
         TensorDataset(mg.zeros(3, 2), mg.zeros(4))
-    with pytest.raises(ValueError, match=r"first axes must have one length; shapes are \[\(\)\]"):
+    with pytest.raises(ValueError, match=r"first axes must have the same length; shapes are \[\(\)\]"):
         TensorDataset(mg.tensor(1.0))
-    with pytest.raises(ValueError, match=r"first axes must have one length; shapes are \[\]"):
+    with pytest.raises(ValueError, match=r"first axes must have the same length; shapes are \[\]"):
         TensorDataset()
 
 
@@ -310,9 +310,9 @@ def test_a_dataset_that_is_not_finished() -> None:
         def __len__(self) -> int:
             return 2
 
-    with pytest.raises(NotImplementedError, match="Unmeasured must say how many samples it has: define __len__"):
+    with pytest.raises(NotImplementedError, match="Unmeasured must define __len__"):
         DataLoader(Unmeasured())
-    with pytest.raises(NotImplementedError, match="Unreadable must give sample 0: define __getitem__"):
+    with pytest.raises(NotImplementedError, match="Unreadable must define __getitem__, to return sample 0"):
         next(iter(DataLoader(Unreadable())))
 
 

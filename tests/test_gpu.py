@@ -198,6 +198,25 @@ def test_modules_move(gpu: str) -> None:
         np.testing.assert_allclose(p.grad.data, gradient, rtol=1e-5)
 
 
+def test_initial_values_and_clipping_are_the_same(gpu: str) -> None:
+    norms = []
+    for where in ("cpu", gpu):
+        mg.manual_seed(3)
+        layer = nn.Linear(5, 4).to(where)
+        nn.init.kaiming_uniform_(layer.weight, nonlinearity="relu")
+        nn.init.normal_(layer.bias)
+        run = mg.optim.SGD(layer.parameters(), lr=1.0)
+        (layer(mg.ones(3, 5, device=where)) ** 2).sum().backward()
+        norm = nn.utils.clip_grad_norm_(layer.parameters(), 0.5)
+        assert norm.device == mg.device(where)
+        nn.utils.clip_grad_value_(layer.parameters(), 0.1)
+        run.step()
+        norms.append((norm.item(), here(nn.utils.parameters_to_vector(layer.parameters()).detach())))
+    (one, values), (other, others) = norms
+    assert one == pytest.approx(other, rel=1e-6)
+    np.testing.assert_allclose(others, values, rtol=1e-6)
+
+
 def test_dropout_drops_the_same(gpu: str) -> None:
     x = mg.rand(50, 20)
     results = []
@@ -469,7 +488,7 @@ def test_tensors_of_two_devices_do_not_mix(gpu: str) -> None:
         lambda: functional.mse_loss(x, y),
     )
     for mixture in mixtures:
-        with pytest.raises(TypeError, match=r"its inputs live on cpu and cuda:0: move one of them with \.to\(\)"):
+        with pytest.raises(TypeError, match=r"its inputs are on cpu and cuda:0: move one of them with \.to\(\)"):
             mixture()
     with pytest.raises(TypeError, match="all parameters must have one dtype and device"):
         mg.optim.SGD([x.requires_grad_(), y.requires_grad_()])
@@ -485,7 +504,7 @@ def test_shapes_that_do_not_fit(gpu: str) -> None:
 def test_numpy_is_not_handed_a_gpu_array(gpu: str) -> None:
     x = mg.ones(2, device=gpu)
     for take in (x.numpy, lambda: np.asarray(x)):
-        with pytest.raises(TypeError, match=r"lives on cuda:0: use \.cpu\(\)\.numpy\(\)"):
+        with pytest.raises(TypeError, match=r"is on cuda:0: use \.cpu\(\)\.numpy\(\)"):
             take()
 
 

@@ -270,7 +270,7 @@ def test_a_rate_that_is_none_is_refused_wherever_it_is_set(wrong: Any) -> None:
     with pytest.raises((TypeError, ValueError), match="Momentum: lr must be"):
         run.step()
     run.param_groups[0]["lr"] = lambda t: wrong
-    with pytest.raises((TypeError, ValueError), match=r"the schedule of lr must give .*\(after 0 steps\)"):
+    with pytest.raises((TypeError, ValueError), match=r"the schedule of lr must return .*\(after 0 steps\)"):
         run.step()
     assert (run.t, p.tolist(), run.state_vectors["v"].tolist()) == (0, [1.0], [0.0])
     run.param_groups[0]["lr"] = 0.5

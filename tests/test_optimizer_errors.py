@@ -43,7 +43,7 @@ def test_a_group_without_parameters() -> None:
 
 @EACH
 def test_a_tensor_in_place_of_a_list(name: str) -> None:
-    with pytest.raises(TypeError, match=rf"{inner(name)} wants an iterable of tensors: write \[tensor\]"):
+    with pytest.raises(TypeError, match=rf"{inner(name)} needs an iterable of tensors: write \[tensor\]"):
         getattr(optim, name)(one()[0])
 
 

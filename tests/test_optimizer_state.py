@@ -304,7 +304,7 @@ def test_the_state_of_another_rule(name: str) -> None:
     for other in STATES:
         if other != name:
             state = start(other, UNUSUAL[other])[1].state_dict()
-            refused(params, run, state, f"{name} cannot go on from the state of {other}")
+            refused(params, run, state, f"{name} cannot continue from the state of {other}")
 
 
 @pytest.mark.parametrize("name", sorted(STATES))
@@ -316,7 +316,7 @@ def test_the_state_of_other_shapes(name: str) -> None:
     others = parameters(np.ones(SIZE), [(2, 3), (2, 2), (), (0,)])
     other = optimizer(name, others, UNUSUAL[name])
     go(others, other, range(6))
-    refused(params, run, other.state_dict(), r"of parameter 1 has shape \(2, 2\).* the parameter \(4,\)")
+    refused(params, run, other.state_dict(), r"of parameter 1 has shape \(2, 2\).* but the parameter has \(4,\)")
 
 
 @pytest.mark.parametrize("name", sorted(STATES))
@@ -326,14 +326,14 @@ def test_the_state_of_another_number_of_parameters(name: str) -> None:
     for shapes in ([(2, 3), (4,), ()], [(2, 3), (4,), (), (0,), (1,)]):
         others = parameters(np.ones(sum(int(np.prod(s)) for s in shapes)), shapes)
         other = optimizer(name, others, UNUSUAL[name])
-        refused(params, run, other.state_dict(), rf"groups of \[{len(shapes)}\] parameters, the optimizer of \[4\]")
+        refused(params, run, other.state_dict(), rf"groups of \[{len(shapes)}\] parameters, the optimizer has \[4\]")
 
 
 def test_the_state_of_other_groups() -> None:
     params, run = two_groups((0.1, 0.2))
     go(params, run, range(2))
     _, other = start("Adam", {})
-    refused(params, run, other.state_dict(), r"groups of \[4\] parameters, the optimizer of \[1, 3\]")
+    refused(params, run, other.state_dict(), r"groups of \[4\] parameters, the optimizer has \[1, 3\]")
 
 
 def test_lookahead_refuses_what_its_inner_optimizer_refuses() -> None:
@@ -342,7 +342,7 @@ def test_lookahead_refuses_what_its_inner_optimizer_refuses() -> None:
     for inner in ("Nesterov", "Adam", "SGD"):
         other_params, other = start("Lookahead", {"inner": (inner, {"lr": 0.5}), "k": 4, "alpha": 0.1})
         go(other_params, other, range(3))
-        refused(params, run, other.state_dict(), f"Momentum cannot go on from the state of {inner}")
+        refused(params, run, other.state_dict(), f"Momentum cannot continue from the state of {inner}")
 
 
 def test_lookahead_refuses_slow_weights_of_another_number() -> None:
@@ -354,7 +354,7 @@ def test_lookahead_refuses_slow_weights_of_another_number() -> None:
         give(params, np.ones(len(flat(params))))
         run.step()
         runs.append((params, run))
-    refused(*runs[0], runs[1][1].state_dict(), r"slow has shape \(6,\), the parameter \(5,\)")
+    refused(*runs[0], runs[1][1].state_dict(), r"slow has shape \(6,\), but the parameter has \(5,\)")
 
 
 def test_a_state_that_lacks_something() -> None:
@@ -371,7 +371,7 @@ def test_a_state_that_lacks_something() -> None:
         refused(params, run, {**whole, "state": {j: entry for j, entry in whole["state"].items() if j != i}}, "Adam")
         for gone in ("t", "m", "v"):
             entry = {key: value for key, value in whole["state"][i].items() if key != gone}
-            refused(params, run, {**whole, "state": {**whole["state"], i: entry}}, f"here parameter {i} has")
+            refused(params, run, {**whole, "state": {**whole["state"], i: entry}}, f"in this state parameter {i} has")
 
 
 @pytest.mark.parametrize("wrong", [{}, {"rule": "Adam"}, {"model": 1, "optimizer": 2}])

@@ -14,7 +14,7 @@ from optimizer_tools import BEYOND, UNUSUAL, flat, give, optimizer, parameters, 
 from recorded_others import cases
 from reference_rules import REFERENCES
 
-from minigrad.optim import program
+from minigrad.optim import buffered, program
 
 # What each optimizer is run with: its defaults, and hyperparameters that are all unlike them. The coverage test
 # wants every public optimizer here.
@@ -120,7 +120,7 @@ def test_slices_change_no_bit(name: str, hyper: dict[str, Any], elements: int, m
             lengths.append(len(theta))
         rule(self, theta, *rest, **named)
 
-    monkeypatch.setattr(program, "SLICE_BYTES", 8 * elements)
+    monkeypatch.setattr(buffered, "SLICE_BYTES", 8 * elements)
     monkeypatch.setattr(program, "translated", lambda *formula: None)  # for the other ways see test_compiled.py
     monkeypatch.setattr(kind, "rule", noted)
     sliced = path(name, hyper, shapes)
@@ -154,7 +154,7 @@ ABOUT = json.loads(str(RECORDED["about"]))
 @pytest.mark.parametrize("case", ABOUT["cases"])
 def test_follows_pytorch(case: str, slice_bytes: int | None, monkeypatch: pytest.MonkeyPatch) -> None:
     if slice_bytes:
-        monkeypatch.setattr(program, "SLICE_BYTES", slice_bytes)
+        monkeypatch.setattr(buffered, "SLICE_BYTES", slice_bytes)
     about = ABOUT["cases"][case]
     hyper = dict(about["hyper"])
     if about.get("inner"):

@@ -85,7 +85,7 @@ def test_follows_the_transcription(name: str, hyper: dict[str, Any], shapes: lis
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 def test_follows_what_was_recorded(case: Case) -> None:
     if case.rule == "ScheduleFreeAdamW" and case.rates:  # the weights of its average would depend on all rates
-        with pytest.raises(TypeError, match="ScheduleFreeAdamW: lr must be a number and no schedule"):
+        with pytest.raises(TypeError, match="ScheduleFreeAdamW: lr must be a number, not a schedule"):
             optimizer(case.rule, parameters(case.theta0, case.shapes), case.lr())
         return
     hyper = {**case.hyper, **case.lr(), **({"inner": case.inner} if case.inner else {})}

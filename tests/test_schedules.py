@@ -119,7 +119,7 @@ def test_wrong_schedules() -> None:
     with pytest.raises(ValueError, match="linear_warmup: steps must be at least 1, not 0"):
         lr.linear_warmup(0.1, 0)
     for bounds, values in (([5], [0.1]), ([5], [0.1, 0.2, 0.3]), ([5, 3], [0.1, 0.2, 0.3]), ([5, 5], [0.1, 0.2, 0.3])):
-        with pytest.raises(ValueError, match="piecewise: rising bounds and one rate more") as wrong:
+        with pytest.raises(ValueError, match="piecewise: needs increasing bounds and one more rate") as wrong:
             lr.piecewise(bounds, values)
         assert str(bounds) in str(wrong.value)
         assert str(values) in str(wrong.value)

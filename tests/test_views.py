@@ -279,7 +279,7 @@ def test_to_float64_between_backward_and_step(name: str) -> None:
 
 @EACH
 def test_the_first_gradient_after_a_move_is_of_the_new_type(name: str) -> None:
-    # The optimizer still has its float32 vectors then: only the next step lays the parameters anew.
+    # The optimizer still has its float32 vectors then: only the next step rebuilds them.
     layer = nn.Linear(3, 2)
     run = optimizer(name, layer.parameters(), UNUSUAL[name])
     layer.to(mg.float64)
@@ -465,7 +465,7 @@ def test_a_loss_from_before_a_change_in_place_is_refused(change: str) -> None:
         scene.run.step()
     with pytest.raises(RuntimeError, match=r"a tensor of shape \(2, 3\) was changed in place"):
         loss.backward()
-    (p * p).sum().backward()  # computed anew it is fine
+    (p * p).sum().backward()  # computed again it is fine
 
 
 # --- Copies --------------------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from minigrad import backend
+from minigrad.arrays import ones_like
 from minigrad.backward import grad
 from minigrad.ops import stack
 from minigrad.tensor import ShapeError, Tensor
@@ -96,7 +97,7 @@ def _vectors(v: Any, xs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
     if v is None:
         if any(x.numel() != 1 for x in xs):
             raise ShapeError("v is needed, of the shapes of the inputs, unless each input is one number")
-        return tuple(Tensor(backend.ones_like(x.data)) for x in xs)
+        return tuple(Tensor(ones_like(x.data)) for x in xs)
     vs = _as_tuple(v)
     if [w.shape for w in vs] != [x.shape for x in xs]:
         raise ShapeError(f"v has the shapes {[w.shape for w in vs]}, the inputs {[x.shape for x in xs]}")

@@ -1,19 +1,9 @@
 """Layers and losses, under PyTorch's names."""
 
 from minigrad.nn import functional, init, utils
-from minigrad.nn.modules import (
-    CrossEntropyLoss,
-    Dropout,
-    Flatten,
-    Linear,
-    Module,
-    MSELoss,
-    Parameter,
-    ReLU,
-    Sequential,
-    Sigmoid,
-    Tanh,
-)
+from minigrad.nn.layers import CrossEntropyLoss, Dropout, Flatten, Linear, MSELoss, ReLU, Sigmoid, Tanh
+from minigrad.nn.module import Module, Parameter
+from minigrad.nn.sequential import Sequential
 
 __all__ = [
     "CrossEntropyLoss",

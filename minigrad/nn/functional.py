@@ -1,4 +1,4 @@
-"""The layers as functions."""
+"""The layers and losses as functions."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy
 
-from minigrad import backend, ops, random
+from minigrad import backend, conversion, ops, random
 from minigrad.ops import linear, log_softmax, relu, sigmoid, softmax, tanh
 from minigrad.ops.arguments import as_floating, is_half
 from minigrad.ops.losses import _log_softmax, _log_softmax_of
@@ -25,12 +25,12 @@ def cross_entropy(input: Tensor, target: Any, reduction: str = "mean") -> Tensor
         target: labels (N,), integers from 0 to C - 1.
         reduction: "mean" over the rows, "sum", or "none" (N,).
 
-    On a GPU a label that is no class gives no error, for which the host would have to wait at every step: the loss
-    of its row is NaN, and so is the gradient.
+    On a GPU a label out of range raises no error, because the CPU would have to wait for the check at every step. The
+    loss of its row is NaN instead, and so is the gradient.
 
     Raises:
-        ValueError: shapes that do not fit, a label that is no class (on the CPU), an unknown reduction.
-        TypeError: logits that are not floating point; labels that are not integers, or on another device.
+        ValueError: the shapes do not fit, a label is out of range (on the CPU), or the reduction is unknown.
+        TypeError: the logits are not floating point; the labels are not integers, or on another device.
     """
     input, labels = _input("cross_entropy", input), _labels(target)
     a = input.data
@@ -38,7 +38,7 @@ def cross_entropy(input: Tensor, target: Any, reduction: str = "mean") -> Tensor
         return cross_entropy(input.to(float32), labels, reduction).to(float16)
     if a.ndim != 2 or labels.shape != a.shape[:1]:
         raise ShapeError(
-            f"cross_entropy: logits (N, C) and labels (N,) are wanted, not shapes {a.shape} and {labels.shape}"
+            f"cross_entropy: logits must be (N, C) and labels (N,), not of shapes {a.shape} and {labels.shape}"
         )
     if labels.dtype.kind not in "iu":
         raise TypeError(f"cross_entropy: labels must be integers, not {labels.dtype}")
@@ -51,7 +51,7 @@ def cross_entropy(input: Tensor, target: Any, reduction: str = "mean") -> Tensor
         _check_labels(labels, a.shape[1])
     if reduction == "mean":
         if not len(labels):
-            raise ShapeError("cross_entropy: no rows to take the mean of")
+            raise ShapeError("cross_entropy: there are no rows to take the mean of")
         log_p = _log_softmax_of(a, 1)
         return ops.mean_cross_entropy(input, labels, log_p if xp is numpy else log_p * _one_or_nan(labels, input))
     log_p = _log_softmax(input, 1)
@@ -60,8 +60,8 @@ def cross_entropy(input: Tensor, target: Any, reduction: str = "mean") -> Tensor
 
 
 def _input(name: str, given: Any) -> Tensor:
-    """The input of a loss as a tensor of floating-point numbers."""
-    input = given if isinstance(given, Tensor) else Tensor(backend.plain(given, what=f"{name}: the input"))
+    """The input of a loss as a tensor, which must be floating point."""
+    input = given if isinstance(given, Tensor) else Tensor(conversion.plain(given, what=f"{name}: the input"))
     return as_floating(name, input)
 
 
@@ -70,31 +70,32 @@ def _labels(target: Any) -> Any:
         target = target.data
     elif isinstance(target, (list, tuple)) and not target:
         return numpy.zeros(0, numpy.int64)
-    return backend.plain(target, what="cross_entropy: a target")
+    return conversion.plain(target, what="cross_entropy: a target")
 
 
 def _check_labels(labels: Any, classes: int) -> None:
-    """Labels must be integers from 0 to classes - 1."""
+    """Raise unless all labels are from 0 to classes - 1."""
     if not labels.size:
         return
-    unsigned, last = _unsigned(labels, classes)
+    unsigned, last = _as_unsigned(labels, classes)
     if numpy.maximum.reduce(unsigned, axis=None) > last:
         wrong = labels[unsigned > last]
         raise ValueError(f"cross_entropy: label {int(wrong[0])} is none of the {classes} classes 0 to {classes - 1}")
 
 
 def _one_or_nan(labels: Any, logits: Tensor) -> Any:
-    """A column (N, 1) of ones, and of NaN where the label is no class."""
-    unsigned, last = _unsigned(labels, logits.shape[1])
+    """A column (N, 1) with 1 where the label is in range, and NaN elsewhere."""
+    unsigned, last = _as_unsigned(labels, logits.shape[1])
     one, nan = logits.dtype.type(1), logits.dtype.type("nan")
     return backend.get_array_module(labels).where(unsigned > last, nan, one)[:, None]
 
 
-def _unsigned(labels: Any, classes: int) -> tuple[Any, int]:
-    """The labels read as unsigned integers, and the last class.
+def _as_unsigned(labels: Any, classes: int) -> tuple[Any, int]:
+    """The bytes of the labels read as unsigned integers, and the largest valid label.
 
-    Read so, a negative label is larger than every class. So one maximum finds labels below 0 and labels that are too
-    large, in half the time of a minimum and a maximum. Signed bytes can mean no class beyond 127, and so on.
+    A negative label read as unsigned is a large number. So one comparison, unsigned > last, finds negative labels as
+    well as too large ones, in two thirds of the time of two comparisons. `last` is at most the largest label that the
+    dtype can hold (127 for int8).
     """
     unsigned, most = _UNSIGNED[labels.dtype]
     return labels.view(unsigned), min(classes, most) - 1
@@ -105,18 +106,18 @@ _UNSIGNED: dict[Any, tuple[Any, int]] = {
     for kind in "iu"
     for bytes_ in (1, 2, 4, 8)
 }
-"""For each type of labels the unsigned one of its size, and how many classes it can number."""
+"""For each dtype of labels, the unsigned dtype of its size, and the number of labels that are not negative."""
 
 
 def mse_loss(input: Tensor, target: Any, reduction: str = "mean") -> Tensor:
-    """The squared difference of two tensors of one shape: its mean, its sum, or ("none") each element's.
+    """The squared difference of two tensors of the same shape: its mean, its sum, or ("none") all elements.
 
-    One of the two may be of bools or integers, which are taken as the other's floats. Of float16 the loss is taken in
-    float32 and rounded once.
+    One of the two may be of bools or integers, which are converted to the dtype of the other. For float16 the loss is
+    computed in float32 and rounded once.
 
     Raises:
-        ValueError: the shapes differ (they are not broadcast: that is nearly always a mistake here).
-        TypeError: neither is floating point, as in PyTorch: small integers would overflow.
+        ValueError: the shapes differ (they are not broadcast, since here that is nearly always a mistake).
+        TypeError: neither is floating point, as in PyTorch, since small integers would overflow.
     """
     input, target = _pair(input, target)
     if target.shape != input.shape:
@@ -128,12 +129,12 @@ def mse_loss(input: Tensor, target: Any, reduction: str = "mean") -> Tensor:
 
 
 def _pair(input: Any, target: Any) -> tuple[Tensor, Tensor]:
-    """The two sides of `mse_loss`, both floating point; lists and integers take the dtype of the other."""
+    """The two arguments of `mse_loss`, both floating point; lists and integers get the dtype of the other."""
     if not isinstance(input, Tensor):
-        input = Tensor(backend.plain(input, what="mse_loss: the input"))
+        input = Tensor(conversion.plain(input, what="mse_loss: the input"))
     if not isinstance(target, Tensor):
         numbers = isinstance(target, (list, tuple, int, float)) and input.dtype.kind == "f"
-        array = backend.plain(target, input.dtype if numbers else None, "mse_loss: the target")
+        array = conversion.plain(target, input.dtype if numbers else None, "mse_loss: the target")
         target = Tensor(backend.to_device(array, input.device) if numbers else array)
     if input.dtype.kind != "f":
         return input.to(as_floating("mse_loss", target).dtype), target
@@ -151,9 +152,9 @@ def _reduced(name: str, losses: Tensor, reduction: str) -> Tensor:
 
 
 def dropout(input: Tensor, p: float = 0.5, training: bool = True) -> Tensor:
-    """Each element set to 0 with probability `p` and the others divided by 1 - p; nothing if not `training`.
+    """Set each element to 0 with probability `p` and divide the others by 1 - p; if not `training`, do nothing.
 
-    Srivastava et al. 2014, scaled while training ("inverted dropout", as PyTorch has it).
+    Srivastava et al. 2014, but scaled during training ("inverted dropout", as in PyTorch).
 
     Raises:
         ValueError: `p` is not in [0, 1).

@@ -45,7 +45,8 @@ def clip_grad_norm_(
 def clip_grad_value_(parameters: Tensor | Iterable[Tensor], clip_value: float) -> None:
     """Limit each number of the gradients, in place, to the range from -`clip_value` to `clip_value`."""
     for g in _gradients(parameters):
-        backend.get_array_module(g).clip(g, -clip_value, clip_value, out=g)
+        xp = backend.get_array_module(g)
+        g[...] = xp.minimum(xp.maximum(g, -clip_value), clip_value)
 
 
 def parameters_to_vector(parameters: Iterable[Tensor]) -> Tensor:
@@ -80,7 +81,7 @@ def _norm(a: Any, kind: float) -> Any:
     """The norm of all numbers in an array."""
     xp = backend.get_array_module(a)
     if kind == math.inf:
-        return xp.abs(a).max()
+        return abs(a).max()
     if kind == 2:
         return xp.sqrt((a * a).sum())
-    return (xp.abs(a) ** kind).sum() ** (1 / kind)
+    return (abs(a) ** kind).sum() ** (1 / kind)

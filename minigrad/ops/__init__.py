@@ -1,11 +1,11 @@
-"""Every differentiable operation, with its backward beside it.
+"""Every differentiable operation, with its derivatives beside it.
 
-Above each function stand, one for each input, the vector-Jacobian products: given the gradient `g` of the
-result `y`, the gradient of that input. They use operators and other operations only, so they work on arrays
-(ordinary training) and on tensors (gradients of gradients) alike. What an input's broadcasting adds, the tape
-sums away again.
+Above each function are its vector-Jacobian products, one for each input: given the gradient `g` of the result `y`, they
+return the gradient of that input. They use only operators and other operations, so they work on arrays (in ordinary
+training) and on tensors (for gradients of gradients). If an input was broadcast, the backward pass sums its gradient
+back to the shape of the input.
 
-`elementwise`, `shapes`, `reductions`, `products` and `losses` have the operations; `methods` makes them methods and
+The operations are in `elementwise`, `shapes`, `reductions`, `products` and `losses`; `methods` makes them methods and
 operators of `Tensor`.
 """
 

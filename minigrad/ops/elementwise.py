@@ -1,4 +1,4 @@
-"""Operations that compute each element from those at the same place: arithmetic, and functions of one number."""
+"""Elementwise operations: arithmetic, functions of one number, and choosing between two numbers."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy
 
-from minigrad import backend
+from minigrad import arrays, backend
 from minigrad.backend import Array, get_array_module
 from minigrad.operation import operation
 from minigrad.ops.arguments import argument, as_real
@@ -57,10 +57,10 @@ def div(a: Array, b: Array) -> Array:
     lambda g, y, a, b: g * y * _log_of_base(a, b),
 )
 def pow(a: Array, b: Array) -> Array:
-    """a to the power b, elementwise (for negative a there is no gradient of b: it is NaN).
+    """a to the power b, elementwise (for negative a the gradient of b is not defined, and is NaN).
 
     Raises:
-        RuntimeError: integers to a negative integer power, as in PyTorch: the result would be no integer.
+        RuntimeError: an integer to a negative integer power, which is not an integer (as in PyTorch).
     """
     try:
         if isinstance(b, int) and b < 0 and not isinstance(a, float) and a.dtype.kind != "f":
@@ -79,14 +79,14 @@ def _whole(a: Any) -> bool:
 
 
 def _log_of_base(a: Any, b: Any) -> Any:
-    """log a, but 0 where a = 0 and b >= 0: there y log a tends to 0."""
+    """log a, but 0 where a = 0 and b >= 0, since y log a tends to 0 there."""
     if isinstance(a, (int, float)) and a > 0:
         return math.log(a)
     return log(where((a == 0) * (b >= 0), 1.0, a))
 
 
 def _exponent_less_one(b: Any) -> Any:
-    """b - 1, but 0 for the exponent 0, whose derivative 0 * a**-1 would be 0/0 at a = 0."""
+    """b - 1, but 0 for the exponent b = 0, since its derivative 0 * a**-1 would be 0/0 at a = 0."""
     if isinstance(b, Tensor) or backend.is_array(b):
         return where(b == 0, 0.0, b - 1)
     return b - 1 if b else 0
@@ -139,7 +139,7 @@ def tanh(a: Array) -> Array:
 
 @operation(lambda g, y, _a: g * y * (1 - y))
 def sigmoid(a: Array) -> Array:
-    """1 / (1 + exp(-a)), by exp of -|a|, which cannot overflow; small results keep their digits."""
+    """1 / (1 + exp(-a)), computed from exp(-|a|), which cannot overflow; small results keep their precision."""
     a = as_real("sigmoid", a)
     e = numpy.exp(-numpy.absolute(a))
     return get_array_module(a).where(a >= 0, 1, e) / (1 + e)
@@ -148,7 +148,7 @@ def sigmoid(a: Array) -> Array:
 @operation(lambda g, y, _a: g * (y != 0))
 def relu(a: Array) -> Array:
     """max(a, 0); its derivative at 0 is taken as 0, and at NaN as 1, as in PyTorch."""
-    return backend.positive_part(a)
+    return arrays.positive_part(a)
 
 
 @operation(lambda g, _y, a: g * sign(a))
@@ -158,7 +158,7 @@ def abs(a: Array) -> Array:
 
 
 def sign(a: Any) -> Any:
-    """-1, 0 or 1, and 0 for NaN, as in PyTorch: no gradient flows through it."""
+    """-1, 0 or 1, and 0 for NaN, as in PyTorch. No gradient flows through it."""
     if isinstance(a, Tensor):
         return Tensor(sign(a.data))
     if a.dtype.kind == "f":
@@ -167,9 +167,9 @@ def sign(a: Any) -> Any:
 
 
 def maximum(a: Any, b: Any) -> Any:
-    """The larger of a and b, elementwise; NaN where one of them is.
+    """The larger of a and b, elementwise; NaN where one of them is NaN.
 
-    Where they are equal each gets half of the gradient, and where one is NaN each gets all of it, as in PyTorch.
+    Where a and b are equal, each gets half of the gradient; where one is NaN, each gets all of it, as in PyTorch.
     """
     return _maximum(argument("maximum", a, b), argument("maximum", b, a))
 
@@ -183,7 +183,7 @@ def _maximum(a: Array, b: Array) -> Array:
 
 
 def where(condition: Any, a: Any, b: Any) -> Any:
-    """a where `condition` holds, b elsewhere; no gradient flows to the condition."""
+    """a where `condition` is true, b elsewhere; no gradient flows to the condition."""
     a, b, condition = argument("where", a, b), argument("where", b, a), argument("where", condition, a)
     if not isinstance(condition, Tensor):
         return _where(a, b, condition)

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy
 
-from minigrad import backend
+from minigrad import arrays
 from minigrad.backend import Array, get_array_module
 from minigrad.operation import operation
 from minigrad.ops.arguments import as_floating, checked_dim, is_half
@@ -17,7 +17,7 @@ from minigrad.tensor import float16, float32
 
 
 def softmax(a: Any, dim: int = -1) -> Any:
-    """exp(a) / sum of exp(a) along `dim`, safe against overflow; of float16 it is taken in float32.
+    """exp(a) / sum of exp(a) along `dim`, safe against overflow; for float16 it is computed in float32.
 
     Raises:
         TypeError: the elements are not floating point.
@@ -29,9 +29,9 @@ def softmax(a: Any, dim: int = -1) -> Any:
 
 
 def log_softmax(a: Any, dim: int = -1) -> Any:
-    """a - log(sum of exp(a)) along `dim`, with the largest element taken out first so that nothing overflows.
+    """a - log(sum of exp(a)) along `dim`, with the largest element subtracted first so that nothing overflows.
 
-    Of float16 it is taken in float32.
+    For float16 it is computed in float32.
 
     Raises:
         TypeError: the elements are not floating point.
@@ -48,25 +48,25 @@ def _log_softmax(a: Array, dim: int = -1) -> Array:
 
 
 def _log_softmax_of(a: Array, axis: int) -> Array:
-    """What `log_softmax` computes, for arrays and an axis that they have."""
-    shifted = a - backend.maxima(a, axis)
-    return shifted - numpy.log(backend.sums(numpy.exp(shifted), axis, True))
+    """log_softmax of an array along `axis`, which has been checked."""
+    shifted = a - arrays.maxima(a, axis)
+    return shifted - numpy.log(arrays.sums(numpy.exp(shifted), axis, True))
 
 
 @operation(lambda g, _y, _log_p, labels: _put_in_rows(-g, _log_p.shape, labels))
 def nll(log_p: Array, labels: Array) -> Array:
-    """-log_p[i, labels[i]] for every row i: log_p (N, C), labels (N,) of integers from 0 to C - 1; gives (N,)."""
+    """-log_p[i, labels[i]] for every row i: log_p (N, C) and labels (N,), integers from 0 to C - 1, give (N,)."""
     return -log_p[get_array_module(log_p).arange(len(labels)), labels]
 
 
 @operation(lambda g, _y, _a, labels, log_p: _softmax_less_one_hot(_a, g * (1 / len(labels)), labels, log_p))
 def mean_cross_entropy(a: Array, labels: Array, log_p: Array) -> Array:
-    """The mean over the rows of -log_p[i, labels[i]], where log_p is log_softmax(a): (N, C), with labels (N,).
+    """The mean over the rows i of -log_p[i, labels[i]], where log_p = log_softmax(a) is (N, C) and labels are (N,).
 
-    The same as `_log_softmax`, `nll` and a mean, in one operation, since every training step takes it. Whoever calls
-    it computes log_p, an array, since the gradient needs it again.
+    It does the same as `_log_softmax`, `nll` and a mean in one operation, because every training step needs it. The
+    caller computes log_p, an array, because the gradient needs it too.
     """
-    return backend.sums(log_p[get_array_module(log_p).arange(len(labels)), labels], 0) * (-1 / len(labels))
+    return arrays.sums(log_p[get_array_module(log_p).arange(len(labels)), labels], 0) * (-1 / len(labels))
 
 
 def _softmax_less_one_hot(a: Any, scale: Any, labels: Array, log_p: Array) -> Any:

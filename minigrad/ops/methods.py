@@ -1,4 +1,4 @@
-"""The operators and methods of a tensor, which are put into its class when this is imported."""
+"""The operators and methods of `Tensor`; importing this module adds them to the class."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy
 
-from minigrad import backend
-from minigrad.backend import Array, ShapeError
+from minigrad import backend, conversion
+from minigrad.backend import Array
+from minigrad.conversion import ShapeError
 from minigrad.ops.arguments import argument, array_of, operand
 from minigrad.ops.elementwise import abs, add, cos, div, exp, log, mul, neg, pow, relu, sigmoid, sin, sqrt, sub, tanh
 from minigrad.ops.losses import log_softmax, softmax
@@ -20,7 +21,7 @@ from minigrad.tensor import Tensor, bool_, float32, float64, int64
 
 
 def _not_differentiated(name: str, function: Any) -> Any:
-    """A method that gives a tensor of bools, through which no gradient flows."""
+    """A method that returns a tensor of bools, through which no gradient flows."""
 
     def method(a: Tensor, *args: Any, **kwargs: Any) -> Tensor:
         try:
@@ -35,7 +36,7 @@ def _not_differentiated(name: str, function: Any) -> Any:
 
 
 def _compared(name: str, function: Any) -> Any:
-    """A comparison, or a bitwise operator: of a tensor and what an operator takes."""
+    """A comparison or a bitwise operator of a tensor and another operand."""
     method = _not_differentiated(name, function)
 
     def operator_(a: Tensor, b: Any) -> Any:
@@ -48,13 +49,13 @@ def _compared(name: str, function: Any) -> Any:
 
 
 def _arithmetic(op: Any, is_reflected: bool = False) -> Any:
-    """An operator of a tensor. A plain function: found and called faster than an `Operation` in the class would be."""
+    """An arithmetic operator. As a plain function it is called faster than an `Operation` in the class would be."""
     name = op.__name__
 
     def method(a: Tensor, b: Any) -> Any:
         if not isinstance(b, Tensor) and type(b) is not float:
             if isinstance(b, (str, bytes)):
-                argument(name, b)  # left to Python, a string times a tensor would be a repeated string
+                argument(name, b)  # raises; Python would try to repeat the string
             b = operand(name, b, a)
             if b is NotImplemented:
                 return b
@@ -66,7 +67,7 @@ def _arithmetic(op: Any, is_reflected: bool = False) -> Any:
 
 
 def _to(a: Tensor, *targets: Any, device: Any = None, dtype: Any = None) -> Tensor:
-    """The tensor on another device, or with elements of another type, or both; itself if it is so already."""
+    """The tensor on another device or with another dtype, or both; the tensor itself if nothing changes."""
     for target in targets:
         if isinstance(target, backend.device) or (isinstance(target, str) and target.startswith(("cpu", "cuda"))):
             device = target
@@ -76,16 +77,16 @@ def _to(a: Tensor, *targets: Any, device: Any = None, dtype: Any = None) -> Tens
             dtype = target
     if device is not None and backend.device(device) != a.device:
         a = _to_device(a, backend.device(device))
-    if dtype is not None and (dtype := backend.as_dtype(dtype)) != a.dtype:
+    if dtype is not None and (dtype := conversion.as_dtype(dtype)) != a.dtype:
         whole = dtype.kind != "f"  # no gradient flows through integers and bools
         a = _astype(a.detach() if whole else a, dtype)
     return a
 
 
 def _in_place(name: str, op: Any) -> Any:
-    """``a += b`` and the like: the elements of `a` change, also in every tensor that shares its memory.
+    """``a += b`` and the like: the elements of `a` change, and so does every tensor that shares its memory.
 
-    Only where the result is to be recorded, `a` becomes a new tensor instead.
+    Only if the operation has to be recorded, the result is a new tensor instead.
     """
 
     def method(a: Tensor, b: Any) -> Tensor:
@@ -99,6 +100,7 @@ def _in_place(name: str, op: Any) -> Any:
                     "do it under no_grad(), or write it as a new tensor"
                 )
             return op(a, b)
+        # Compute the new values, and check that they fit before anything is changed.
         values = op(a.detach(), b).data
         if values.shape != a.shape:
             raise ShapeError(f"{name}: the result has shape {values.shape}, the tensor {a.shape}")

@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from minigrad import backend
-from minigrad.backend import Array, ShapeError, get_array_module
+from minigrad import arrays
+from minigrad.backend import Array, get_array_module
+from minigrad.conversion import ShapeError
 from minigrad.operation import operation, writes
 from minigrad.ops.arguments import argument
 from minigrad.ops.reductions import sum
@@ -14,7 +15,10 @@ from minigrad.ops.shapes import reshape, transpose
 
 
 def matmul(a: Any, b: Any) -> Any:
-    """The matrix product, as NumPy's: (..., n, k) by (..., k, m); a vector is a row, or on the right a column."""
+    """The matrix product as in NumPy: (..., n, k) by (..., k, m) gives (..., n, m).
+
+    A vector on the left is a row, a vector on the right a column, and the result does not have that axis.
+    """
     a, b = argument("matmul", a, b), argument("matmul", b, a)
     if isinstance(a, (int, float)) or isinstance(b, (int, float)):
         raise TypeError("matmul: both sides must have axes; to multiply by a number write *")
@@ -61,7 +65,8 @@ def linear(x: Array, weight: Array, bias: Array | None = None) -> Array:
 
 
 def _rows(a: Any) -> Any:
-    return a if a.ndim == 2 else a.reshape((math.prod(a.shape[:-1]), a.shape[-1]))  # -1 will not do when it is empty
+    # With -1 in place of the product, reshape would fail for an empty array.
+    return a if a.ndim == 2 else a.reshape((math.prod(a.shape[:-1]), a.shape[-1]))
 
 
 def _product(a: Any, b: Any, out: Array | None) -> Any:
@@ -69,4 +74,4 @@ def _product(a: Any, b: Any, out: Array | None) -> Any:
 
 
 def _column_sums(a: Any, out: Array | None) -> Any:
-    return sum(a, 0) if out is None else backend.sums(a, 0, out=out)
+    return sum(a, 0) if out is None else arrays.sums(a, 0, out=out)

@@ -1,4 +1,4 @@
-"""Sums, means and maxima. `dim` is an axis, several, or None for all of them."""
+"""Sums, means and maxima. `dim` is one axis, several, or None for all of them."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import builtins
 import math
 from typing import Any
 
-from minigrad import backend
-from minigrad.backend import Array, ShapeError, get_array_module
+from minigrad import arrays
+from minigrad.backend import Array, get_array_module
+from minigrad.conversion import ShapeError
 from minigrad.operation import operation
 from minigrad.ops.arguments import as_floating, as_input, axes_of, checked_dim, is_half, single_dim
 from minigrad.ops.shapes import _astype, _getitem, broadcast_to, reshape
@@ -15,21 +16,21 @@ from minigrad.tensor import Tensor, float16, float32
 
 
 def sum(a: Any, dim: int | tuple[int, ...] | None = None, keepdim: bool = False) -> Any:
-    """The sum over the axes `dim`; of bools and integers it is int64, as in PyTorch (of uint64 it stays uint64)."""
+    """The sum over the axes `dim`; for bools and integers it is int64, as in PyTorch (for uint64 it is uint64)."""
     a = as_input("sum", a)
     return _sum(a, checked_dim("sum", a, dim), keepdim)
 
 
 @operation(lambda g, _y, _a, dim, keepdim: broadcast_to(_with_axes(g, _a.shape, dim, keepdim), _a.shape))
 def _sum(a: Array, dim: Any, keepdim: bool) -> Array:
-    return backend.sums(a, dim, keepdim)
+    return arrays.sums(a, dim, keepdim)
 
 
 def mean(a: Any, dim: int | tuple[int, ...] | None = None, keepdim: bool = False) -> Any:
-    """The mean over the axes `dim`; of float16 it is taken in float32.
+    """The mean over the axes `dim`; for float16 it is computed in float32.
 
     Raises:
-        ShapeError: there are no elements to take it of.
+        ShapeError: there are no elements.
         TypeError: the elements are not floating point.
     """
     a = as_floating("mean", a)
@@ -38,15 +39,15 @@ def mean(a: Any, dim: int | tuple[int, ...] | None = None, keepdim: bool = False
     dim = checked_dim("mean", a, dim)
     count = math.prod(a.shape[i] for i in axes_of(a.ndim, dim))
     if not count:
-        raise ShapeError(f"mean: a tensor of shape {tuple(a.shape)} has nothing to take the mean of along {dim}")
+        raise ShapeError(f"mean: a tensor of shape {tuple(a.shape)} has no elements to take the mean of along {dim}")
     return _sum(a, dim, keepdim) / count
 
 
 def max(a: Any, dim: int | None = None, keepdim: bool = False) -> Any:
     """The largest element; or, along an axis `dim`, the pair (largest elements, their indices).
 
-    Takes arrays as well as tensors, and gives tensors. The gradient goes to the element found; without `dim`
-    it is shared evenly among equals, as in PyTorch. NaN counts as larger than any number.
+    It accepts arrays and tensors, and returns tensors. The gradient flows to the element found; without `dim` it is
+    divided evenly among equal largest elements, as in PyTorch. NaN counts as larger than any number.
     """
     a = a if isinstance(a, Tensor) else Tensor(a)
     dim = single_dim("max", a, dim)
@@ -71,7 +72,7 @@ def _max_of_all(a: Array) -> Array:
 
 def _share_of_max(a: Any) -> Any:
     array = a.data if isinstance(a, Tensor) else a
-    equal = (array == array.max()) | (array != array)  # if there is a NaN, it is what max() gives
+    equal = (array == array.max()) | (array != array)  # if there is a NaN, max() is NaN
     return (equal / equal.sum().astype(float32 if is_half(array) else array.dtype)).astype(array.dtype, copy=False)
 
 
@@ -85,7 +86,7 @@ def argmax(a: Any, dim: int | None = None) -> Tensor:
 
 
 def _with_axes(g: Any, shape: tuple[int, ...], dim: Any, keepdim: bool) -> Any:
-    """`g` with the axes that a sum over `dim` dropped put back, of length 1."""
+    """`g`, with the axes that were removed by a sum over `dim` added again, with length 1."""
     if keepdim:
         return g
     summed = axes_of(len(shape), dim)

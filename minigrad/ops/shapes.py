@@ -1,4 +1,4 @@
-"""Operations that move elements: reshaping, transposing, indexing, joining, and to another dtype or device."""
+"""Operations that do not compute: reshape, transpose, index, join, and conversion to another dtype or device."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy
 
-from minigrad import backend
-from minigrad.backend import Array, ShapeError, get_array_module
+from minigrad import backend, conversion
+from minigrad.backend import Array, get_array_module
+from minigrad.conversion import ShapeError
 from minigrad.operation import Operation, operation
 from minigrad.ops.arguments import argument, array_of, as_input, axis_number, numbers_like
 from minigrad.tensor import Tensor, bool_, int64
@@ -27,15 +28,15 @@ def _reshape(a: Array, shape: tuple[int, ...]) -> Array:
 
 
 def reshape(a: Any, *shape: Any) -> Any:
-    """The same elements in another shape; one length may be -1, and is worked out.
+    """The same elements in another shape; one length may be -1, and is computed from the others.
 
-    The shape is given as integers, or as one list, tuple, array or tensor of them.
+    The shape is given as integers, or as one list, tuple, array or tensor of integers.
 
     Raises:
-        TypeError: a length that is no integer.
-        ShapeError: another number of elements.
+        TypeError: a length is not an integer.
+        ShapeError: the shape has another number of elements.
     """
-    return _reshape(as_input("reshape", a), backend.sizes("reshape", shape, least=-1))
+    return _reshape(as_input("reshape", a), conversion.sizes("reshape", shape, least=-1))
 
 
 def flatten(a: Any, start_dim: int = 0, end_dim: int = -1) -> Any:
@@ -69,14 +70,14 @@ def broadcast_to(a: Array, shape: tuple[int, ...]) -> Array:
 @operation(lambda g, _y, _a, index: _scatter(g, _a.shape, index), view=True)
 def _getitem(a: Array, index: Any) -> Array:
     part = a[index]
-    if isinstance(part, numpy.generic):  # NumPy copies a single element: with an Ellipsis it is a view, as in PyTorch
+    if isinstance(part, numpy.generic):  # NumPy copies a single element; with an Ellipsis we get a view, as in PyTorch
         return a[(*index, ...) if isinstance(index, tuple) else (index, ...)]
     return part
 
 
 @operation(lambda g, _y, _a, shape, index: _getitem(g, index))
 def _scatter(a: Array, shape: tuple[int, ...], index: Any) -> Array:
-    """Zeros of `shape`, with `a` added at `index`: where an index comes twice, both are added."""
+    """Zeros of `shape`, with `a` added at `index`; if an index occurs twice, both values are added."""
     xp = get_array_module(a)
     result = xp.zeros(shape, dtype=a.dtype)
     if _is_basic(index):
@@ -87,7 +88,7 @@ def _scatter(a: Array, shape: tuple[int, ...], index: Any) -> Array:
 
 
 def _is_basic(index: Any) -> bool:
-    """Whether the index picks every element at most once: numbers, slices, None, Ellipsis or a mask."""
+    """Whether the index selects no element twice: only numbers, slices, None, Ellipsis and masks."""
     parts = index if isinstance(index, tuple) else (index,)
     return builtins.all(
         p is None or p is Ellipsis or isinstance(p, (int, numpy.integer, slice)) or getattr(p, "dtype", None) == bool_
@@ -96,7 +97,7 @@ def _is_basic(index: Any) -> bool:
 
 
 def _index_of(places: list[Any]) -> Any:
-    return numpy.asarray(places, dtype=None if places else int64)  # NumPy takes an empty list for floats
+    return numpy.asarray(places, dtype=None if places else int64)  # NumPy would make an empty list float64
 
 
 def getitem(a: Tensor, index: Any) -> Any:
@@ -124,18 +125,18 @@ def stack(tensors: Sequence[Any], dim: int = 0) -> Any:
     shape = tuple(tensors[0].shape)
     n = len(shape) + 1
     if not -n <= dim < n:
-        raise ShapeError(f"stack: there is no axis {dim} once tensors of shape {shape} have a new one")
+        raise ShapeError(f"stack: there is no axis {dim} after tensors of shape {shape} get a new one")
     dim %= n
     return cat([reshape(t, *shape[:dim], 1, *shape[dim:]) for t in tensors], dim)
 
 
 def _several(name: str, tensors: Any) -> list[Any]:
-    """What is to be joined."""
+    """The tensors to be joined, as a list."""
     if isinstance(tensors, Tensor) or backend.is_array(tensors):
         raise TypeError(f"{name}: takes a list of tensors, not one tensor")
     parts = list(tensors)
     if not parts:
-        raise ValueError(f"{name}: there is nothing to join")
+        raise ValueError(f"{name}: there are no tensors to join")
     first = next((part for part in parts if hasattr(part, "dtype")), None)
     taken = [argument(name, part, first) for part in parts]
     return [numbers_like(name, part, first) if isinstance(part, (int, float)) else part for part in taken]
@@ -143,7 +144,7 @@ def _several(name: str, tensors: Any) -> list[Any]:
 
 @functools.cache
 def _cat_of(count: int) -> Operation:
-    """The operation that joins `count` inputs (an operation has one backward for each)."""
+    """The operation that joins `count` inputs (an operation needs one derivative for each input)."""
 
     def cut(i: int, g: Any, _y: Any, *_inputs_and_dim: Any) -> Any:
         *inputs, dim = _inputs_and_dim

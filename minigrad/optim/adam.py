@@ -1,8 +1,8 @@
-"""Adam: the average gradient over the average size of the gradient.
+"""Adam: the average gradient, divided by the average size of the gradient.
 
-m is a running average of the gradient (as momentum), v one of its square (as RMSprop). Both start at 0 and so
-are too small at first, by the factor 1 - beta**t after t steps; m_hat and v_hat put that right. The step is
-then about lr for a parameter whose gradient keeps its sign, and small for one whose gradient is mere noise.
+m is a running average of the gradient g (as in momentum), and v is one of its square (as in RMSprop). Both start at 0,
+so after t steps they are too small by the factor 1 - beta**t; m_hat and v_hat are corrected for this. The step is then
+about the learning rate lr for a parameter whose gradient keeps its sign, and small for one whose gradient is noise.
 
     m     <- beta1 m + (1 - beta1) g
     v     <- beta2 v + (1 - beta2) g**2
@@ -11,13 +11,14 @@ then about lr for a parameter whose gradient keeps its sign, and small for one w
     theta <- theta - lr m_hat / (sqrt(v_hat) + eps)
 
 Paper: D. P. Kingma, J. Ba, "Adam: a method for stochastic optimization", ICLR 2015, algorithm 1.
-eps comes after the correction: sqrt(v) + eps, corrected afterwards, is another rule (PyTorch had that one
-before version 1.3). The notebook's text drops the exponent t.
+eps is added after the correction. Adding it to sqrt(v) before the correction is another rule (that of PyTorch before
+version 1.3). In the course notebook ("6. Optimizers", whose MNIST comparison this project reproduces) the formula lacks
+the exponent t.
 PyTorch: the same. Keeps m and v, two numbers per parameter.
 
-When to use it: as the first rule to try on a new network, since it needs little tuning. At a constant rate it swings
-around the minimum: let the rate fall. On images, a well-tuned Momentum often has the better test accuracy. A weight
-decay is better left to AdamW; if the loss rises again late, try AMSGrad. Usual rates: 1e-4 to 1e-2.
+When to use it: as the first rule to try on a new network, since it needs little tuning. With a constant learning rate
+it swings around the minimum: let the rate fall. On images, a well-tuned Momentum often has the better test accuracy.
+For weight decay use AdamW; if the loss rises again late, try AMSGrad. Usual rates: 1e-4 to 1e-2.
 To see it: ``python -m benchmarks surfaces --optimizers rmsprop,adam``. Tested against a second transcription and
 PyTorch in tests/test_rules.py; the transcription itself in tests/test_references.py.
 """
@@ -47,7 +48,7 @@ class Adam(Optimizer):
         eps: float = 1e-8,
         t: int,
     ) -> None:
-        """Average the gradient and its square, correct both for their start at 0, then divide."""
+        """Average the gradient and its square, correct both for starting at 0, then divide."""
         beta1, beta2 = betas
         m[:] = beta1 * m + (1 - beta1) * g
         v[:] = beta2 * v + (1 - beta2) * g**2

@@ -1,7 +1,8 @@
 """AdaMax: Adam with the largest recent gradient in place of the average one.
 
-Adam's v is an average of squares, a 2-norm that forgets; AdaMax takes the infinity-norm, the largest |g| of
-late, each one fading by beta2 a step. It needs no correction for its start at 0, m does.
+Adam's v is a running average of squares, like a 2-norm of the recent gradients. AdaMax uses their infinity-norm: u is
+the largest recent |g|, where each |g| is multiplied by beta2 at every later step. Unlike m, u needs no correction for
+starting at 0.
 
     m     <- beta1 m + (1 - beta1) g
     u     <- max(beta2 u, |g| + eps)
@@ -12,9 +13,9 @@ The paper has no eps. Without it a parameter whose gradient has always been exac
 behind a pixel that is black in every image, would get 0 / 0.
 PyTorch: the same as here. Keeps m and u, two numbers per parameter.
 
-When to use it: in place of Adam where large gradients come rarely, as in embeddings: no step is much longer than lr,
-while one of Adam's can be three times as long. But after one huge gradient the steps stay small: with beta2 = 0.999 it
-takes about 700 steps until u has fallen to half. Usual rates: 1e-3 to 1e-2.
+When to use it: in place of Adam if large gradients are rare, as in embeddings: no step is much longer than the learning
+rate lr, while one of Adam's can be three times as long. But after one huge gradient the steps stay small: with
+beta2 = 0.999 it takes about 700 steps until u has fallen to half. Usual rates: 1e-3 to 1e-2.
 To see it: ``python -m benchmarks surfaces --optimizers adam,adamax``. Tested against a second transcription and
 PyTorch in tests/test_rules.py; the transcription itself in tests/test_references.py.
 """
@@ -44,7 +45,7 @@ class Adamax(Optimizer):
         eps: float = 1e-8,
         t: int,
     ) -> None:
-        """Average the gradient, keep the largest, then divide."""
+        """Average the gradient, update the largest one, then divide."""
         beta1, beta2 = betas
         m[:] = beta1 * m + (1 - beta1) * g
         u[:] = maximum(beta2 * u, abs(g) + eps)

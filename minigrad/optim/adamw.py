@@ -1,8 +1,8 @@
-"""AdamW: Adam, with the weight decay kept apart from the gradient.
+"""AdamW: Adam, with the weight decay separate from the gradient.
 
-A penalty weight_decay / 2 |theta|^2 in the loss would pass through Adam's division like any gradient, and decay
-most the weights whose gradients are small. AdamW lets every weight shrink by the same proportion instead, and
-takes Adam's step besides.
+A penalty weight_decay / 2 |theta|^2 in the loss would be divided by Adam's denominator like any gradient, so that the
+weights with small gradients would decay most. In AdamW every weight shrinks by the same proportion instead, and then
+makes Adam's step.
 
     theta <- theta - lr weight_decay theta
     m     <- beta1 m + (1 - beta1) g
@@ -12,11 +12,11 @@ takes Adam's step besides.
     theta <- theta - lr m_hat / (sqrt(v_hat) + eps)
 
 Paper: I. Loshchilov, F. Hutter, "Decoupled weight decay regularization", ICLR 2019, algorithm 2.
-PyTorch: the same; like PyTorch's, the decay is multiplied by the rate, which in the paper it is not.
+PyTorch: the same. As in PyTorch, the decay is multiplied by the learning rate, which it is not in the paper.
 Keeps m and v, two numbers per parameter.
 
-When to use it: in place of Adam wherever weights are to decay; it is the usual rule for transformers. A step takes the
-share lr weight_decay of each weight, so who changes the rate changes the decay too, and too large a decay keeps the
+When to use it: in place of Adam whenever weights should decay; it is the usual rule for transformers. A step removes
+the fraction lr weight_decay of each weight, so changing the rate changes the decay too. Too large a decay keeps the
 weights away from the minimum. Usual rates: 1e-4 to 1e-3, to fine-tune 1e-5, with a weight decay of 0.01 to 0.1.
 To see it: ``python -m benchmarks surfaces --optimizers adam,adamw``. Tested against a second transcription and
 PyTorch in tests/test_rules.py; the transcription itself in tests/test_references.py.
@@ -48,7 +48,7 @@ class AdamW(Optimizer):
         weight_decay: float = 1e-2,
         t: int,
     ) -> None:
-        """Shrink, then step as Adam does."""
+        """Shrink the weights, then make Adam's step."""
         beta1, beta2 = betas
         theta -= lr * weight_decay * theta
         m[:] = beta1 * m + (1 - beta1) * g

@@ -1,7 +1,8 @@
 """AMSGrad: Adam whose denominator never shrinks.
 
-Adam forgets a large gradient that comes rarely, and may then take large steps the wrong way: there are convex problems
-that it does not solve. AMSGrad divides by the largest v so far, so that the rate of a parameter can only fall.
+Adam forgets large gradients that are rare, and may then make large steps in the wrong direction; there are convex
+problems that it does not solve. m and v are running averages of the gradient g and of its square. AMSGrad divides by
+the root of the largest v so far, so that the learning rate of a parameter can only fall.
 
     m     <- beta1 m + (1 - beta1) g
     v     <- beta2 v + (1 - beta2) g**2
@@ -14,7 +15,7 @@ Paper: S. J. Reddi, S. Kale, S. Kumar, "On the convergence of Adam and beyond", 
 The paper corrects neither m nor v for their start at 0.
 PyTorch: the same as here (``Adam(amsgrad=True)``). Keeps m, v and v_max, three numbers per parameter.
 
-When to use it: where Adam's loss rises again late in a long training. It seldom does better than Adam otherwise, and
+When to use it: if Adam's loss rises again late in a long training. It seldom does better than Adam otherwise, and
 one huge gradient makes all later steps small. Usual rates: 1e-4 to 1e-2, as Adam.
 To see it: ``python -m benchmarks surfaces --optimizers adam,amsgrad``. Tested against a second transcription in
 tests/test_rules.py and against PyTorch in tests/test_rules_beyond.py; the transcription itself in

@@ -1,4 +1,4 @@
-"""Several optimizers, each for a part of the model, as one."""
+"""Several optimizers, each for a part of the model, used as one."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from minigrad.optim.outer import Outer
 
 
 class Combined(Outer):
-    """Several optimizers, each for a part of the model, as one: its step is a step of each.
+    """Several optimizers, each for a part of the model, used as one: its step is a step of each.
 
-    ``Combined(Muon(matrices), AdamW(rest))``. Hyperparameters are set in all that have them.
+    For example ``Combined(Muon(matrices), AdamW(rest))``. Setting a hyperparameter sets it in all that have it.
 
     Args:
         optimizers: at least one; no parameter may be in two of them.
@@ -41,26 +41,24 @@ class Combined(Outer):
         self._ready = True
 
     def inside(self) -> list[Optimizer]:
-        """The optimizers."""
+        """The optimizers it consists of."""
         return self.optimizers
 
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
-        """A step of each; the closure is called once, unless one of them needs it itself."""
-        needing = [one for one in self.optimizers if one.needs_closure]
-        if len(needing) > 1:
-            raise RuntimeError(
-                "Combined: several of the optimizers need a closure, each of its own: step them one by one"
-            )
-        loss = needing[0].step(closure) if needing else self.evaluate(closure)
+        """Make a step of each; the closure is called once, unless one of them calls it itself."""
+        with_closure = [one for one in self.optimizers if one.needs_closure]
+        if len(with_closure) > 1:
+            raise RuntimeError("Combined: several of the optimizers need a closure of their own: step them one by one")
+        loss = with_closure[0].step(closure) if with_closure else self.evaluate(closure)
         for one in self.optimizers:
-            if one not in needing:
+            if one not in with_closure:
                 one.step()
         self.t += 1
         return loss
 
     @property
     def state_vectors(self) -> dict[str, Array]:  # type: ignore[override]
-        """What they keep: each vector under its name and the number of its optimizer."""
+        """The state of all: each vector under its name and the number of its optimizer."""
         return {
             f"{name}{i}": vector for i, one in enumerate(self.optimizers) for name, vector in one.state_vectors.items()
         }
@@ -76,7 +74,7 @@ class Combined(Outer):
         return f"Combined({', '.join(map(repr, self.optimizers))})"
 
     def state_dict(self) -> dict[str, Any]:
-        """The states of all."""
+        """The states of all optimizers."""
         return {"rule": "Combined", "t": self.t, "optimizers": [one.state_dict() for one in self.optimizers]}
 
     def _read(self, state_dict: Mapping[str, Any]) -> Any:

@@ -1,16 +1,16 @@
-"""A formula compiled: one loop on a CPU (by numba), one kernel on a GPU (by CuPy), with the bits of NumPy.
+"""Compiled formulas: one loop on a CPU (by numba), or one kernel on a GPU (by CuPy), with the same bits as NumPy.
 
-NumPy computes a formula operation by operation, and each one goes through memory. The loop here reads each element
-of the vectors once, computes all operations on it and writes it back. Only operations whose result IEEE 754 fixes to
-the last bit are compiled (sums, products, quotients, square roots, comparisons, choices), each in the dtype that NumPy
-takes for it, without reordering and without joining a product and a sum into one operation. So the result is the
-same, bit for bit. What has other functions in it (`exp`, a general power) is left to NumPy.
+NumPy computes a formula operation by operation, and each operation goes through memory. The loop here reads each
+element of the vectors once, does all operations on it and writes it back. It is restricted to operations whose result
+IEEE 754 defines to the last bit (sums, products, quotients, square roots, comparisons, choices). Each is done in the
+dtype that NumPy uses, without reordering, and a product and a sum are not fused into one operation. So the result is
+the same, bit for bit. Formulas with other functions (`exp`, a general power) are left to NumPy.
 
-Compiling takes a moment, and importing numba too, so a formula is compiled once it has been used a good deal. numba
-keeps what it has compiled in the user's cache folder (``~/.cache/minigrad``, or under ``$XDG_CACHE_HOME``), and the
-next process takes it from there. ``MINIGRAD_COMPILE=0`` in the environment switches all of this off.
+Compiling takes time, as does importing numba, so a formula is compiled only after it has been used a while. numba keeps
+the compiled code in the user's cache folder (``~/.cache/minigrad``, or under ``$XDG_CACHE_HOME``), where the next
+process finds it. ``MINIGRAD_COMPILE=0`` in the environment switches compilation off.
 
-The compiled loop gives none of NumPy's warnings about overflow and the like.
+Unlike NumPy, the compiled loop does not warn about overflow and the like.
 """
 
 from __future__ import annotations
@@ -37,19 +37,19 @@ WANTED = os.environ.get("MINIGRAD_COMPILE", "1") != "0"
 """Whether formulas are compiled at all."""
 
 COMPILED_AFTER = 5_000_000
-"""How many elements a formula has changed before it is compiled; compiling takes as long as some 1e8 of them."""
+"""A formula is compiled after it has changed this many elements. (Compiling takes as long as changing some 1e8.)"""
 
 A_STEP = 1_000
-"""As how many elements one step counts, however few it changes: so long takes what NumPy's calls cost."""
+"""Added to the number of elements for each step: NumPy's calls take about as long as this many elements."""
 
 THREADED_FROM = 1_000_000
-"""From how many elements on a loop is shared among threads."""
+"""The number of elements from which on a loop is distributed over threads."""
 
 TYPES = {"float32": "float", "float64": "double", "bool": "bool"}
-"""The dtypes that can be compiled, and what C++ calls them."""
+"""The dtypes that can be compiled, and their names in C++."""
 
-# Each operation in Python and in C++ (where they differ), with {0}, {1}, {2} for its operands. `maximum` gives a NaN
-# if there is one, and the second operand if both are equal (0 and -0 are), as NumPy's does.
+# Each operation in Python and in C++, with {0}, {1}, {2} for its operands. As in NumPy, the result of `maximum` is NaN
+# if an operand is NaN, and the second operand if both are equal (as 0 and -0 are).
 OPERATIONS: dict[str, tuple[str, str]] = {
     name: (form, form)
     for name, form in {
@@ -87,7 +87,7 @@ OPERATIONS: dict[str, tuple[str, str]] = {
 
 
 def possible(program: Program) -> bool:
-    """Whether all of a program can be compiled."""
+    """Whether a program can be compiled."""
     return program.dtype.name in TYPES and all(
         s.name in OPERATIONS and all(kind.name in TYPES for kind in (*s.types, s.stored)) for s in program.statements
     )
@@ -106,7 +106,7 @@ def python_source(program: Program) -> str:
 
 
 def cuda_body(program: Program) -> str:
-    """What is done with one element, in CUDA's C++: v0, v1, ... are the element of each vector, n0, n1, ... numbers."""
+    """The operations on one element in CUDA's C++; v0, v1, ... are the elements of the vectors, n0, n1, ... numbers."""
     vectors, _, constants, body = _parts(program, 1, "({1})({0})", "{0} = {1};")
     lines = [f"const {TYPES[kind]} {name} = ({TYPES[kind]}){number};" for (number, kind), name in constants.items()]
     lines += [f"{TYPES[program.dtype.name]} x{i} = {name};" for i, name in enumerate(vectors)]
@@ -121,7 +121,9 @@ def _parts(
 ) -> tuple[list[str], list[str], dict[tuple[str, str], str], list[tuple[str | None, str]]]:
     """The names of the vectors and numbers, a constant for each number in each dtype, and the statements.
 
-    With each statement comes the dtype of its target where this is new, and None where it is written again.
+    Each statement is a pair with the dtype of its target if the target is new, or None if it is written again. In the
+    arguments, `language` is 0 for Python and 1 for C++; `converted` and `assigned` are templates for a conversion and
+    an assignment.
     """
     types = dict.fromkeys(range(program.count), program.dtype.name)
     constants: dict[tuple[str, str], str] = {}
@@ -151,7 +153,7 @@ def _parts(
 
 @contextlib.contextmanager
 def without() -> Iterator[None]:
-    """Compile nothing inside, and use nothing that is compiled."""
+    """Inside the ``with`` block, compile nothing and do not use compiled formulas."""
     global WANTED
     before, WANTED = WANTED, False
     try:
@@ -161,18 +163,19 @@ def without() -> Iterator[None]:
 
 
 class Loop:
-    """A program's loop or kernel, compiled when it is worth it."""
+    """A program's loop or kernel, compiled after the program has been used a while."""
 
     def __init__(self, program: Program) -> None:
         self.program = program
         self._done = 0
         self._possible = possible(program)
-        self._missing = False  # whether there is no numba
+        self._missing = False  # whether numba is not installed
         self._loop: Callable[..., None] | None = None
         self._kernel: Callable[..., None] | None = None
 
     def run(self, vectors: Sequence[Array], numbers: Sequence[Any]) -> bool:
         """Apply the program to whole vectors, if it is compiled; otherwise return False, with nothing done."""
+        # Compile the program if it has been used enough.
         if not (WANTED and self._possible):
             return False
         if not isinstance(vectors[0], numpy.ndarray):
@@ -189,6 +192,7 @@ class Loop:
             if loop is None:
                 self._missing = True
                 return False
+        # Run the loop here, or on long vectors in several threads.
         size = vectors[0].size
         if size < THREADED_FROM or threads() == 1:
             loop(*vectors, *map(float, numbers))
@@ -212,7 +216,7 @@ class Loop:
 
 
 def compiled_loop(program: Program) -> Callable[..., None] | None:
-    """The loop, compiled by numba; None where there is no numba.
+    """The loop, compiled by numba; None if numba is not installed.
 
     Its arguments are the vectors, contiguous and of the program's dtype, and the numbers, as floats.
     """
@@ -233,9 +237,9 @@ def compiled_loop(program: Program) -> Callable[..., None] | None:
 
 
 def _kept_source(source: str) -> Path | None:
-    """The file that holds this source in the user's cache folder, beside which numba keeps what it compiles.
+    """The file with this source in the user's cache folder; numba keeps the compiled code beside it.
 
-    None if there is no such folder and none can be made.
+    None if there is no such folder and it cannot be created.
     """
     try:
         base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
@@ -249,14 +253,14 @@ def _kept_source(source: str) -> Path | None:
             os.replace(beside, file)
         with contextlib.suppress(OSError), tempfile.TemporaryFile(dir=folder):
             return file
-    except (OSError, RuntimeError):  # no home, or one that cannot be written to
+    except (OSError, RuntimeError):  # no home folder, or it cannot be written to
         pass
     return None
 
 
 @functools.cache
 def threads() -> int:
-    """How many threads share a loop: ``NUMBA_NUM_THREADS`` or ``OMP_NUM_THREADS``, or the cores there are for us."""
+    """The number of threads: ``NUMBA_NUM_THREADS``, ``OMP_NUM_THREADS``, or the cores this process may use."""
     for name in ("NUMBA_NUM_THREADS", "OMP_NUM_THREADS"):
         with contextlib.suppress(KeyError, ValueError):
             return max(1, int(os.environ[name]))
@@ -267,7 +271,7 @@ def threads() -> int:
 
 @functools.lru_cache(maxsize=1)
 def _pool(process: int, count: int) -> Any:
-    """Threads of this process (a forked one has none of its parent's)."""
+    """A pool of threads of this process; a forked process does not have the threads of its parent."""
     import concurrent.futures
 
     return concurrent.futures.ThreadPoolExecutor(count, "minigrad")

@@ -1,4 +1,4 @@
-"""Parameter groups and hyperparameters of an optimizer: checking them, and having them as attributes."""
+"""Parameter groups and hyperparameters of an optimizer: checking them, and access to them as attributes."""
 
 from __future__ import annotations
 
@@ -13,26 +13,26 @@ Rate = float | Callable[[int], float]
 """A learning rate: a number, or a function of the number of steps already taken (see `minigrad.optim.lr`)."""
 
 COMMON: dict[str, Any] = {"lr": 0.01, "weight_decay": 0.0}
-"""The hyperparameters of every rule, with the values they have if the rule does not give others."""
+"""The hyperparameters of every rule, with their defaults, unless the rule has others."""
 
 Group = dict[str, Any]
-"""Some parameters, under "params", and the hyperparameters they are trained with, each under its name."""
+"""Parameters, under "params", and the hyperparameters they are trained with, each under its name."""
 
 
 class Grouped:
-    """What has parameter groups; the part of `Optimizer` that is about hyperparameters."""
+    """The part of `Optimizer` that has the parameter groups and hyperparameters."""
 
     param_groups: list[Group]
     defaults: dict[str, Any]
     t: int  # steps taken
-    _names: tuple[str, ...]  # of the hyperparameters
+    _names: tuple[str, ...]  # the names of the hyperparameters
     _ranges: Mapping[str, Range]
     _in_force: tuple[Group, float] | None  # while the rule is being called: its group and learning rate
 
     def _groups(self, params: Iterable[Any]) -> list[Group]:
         name = type(self).__name__
         if isinstance(params, Tensor):
-            raise TypeError(f"{name} wants an iterable of tensors: write [tensor] for a single one")
+            raise TypeError(f"{name} needs an iterable of tensors: write [tensor] for a single one")
         listed = list(params)
         if not listed:
             raise ValueError(f"{name} was given no parameters")
@@ -49,7 +49,7 @@ class Grouped:
         return groups
 
     def _completed(self, group: Group) -> Group:
-        """The group itself, with all hyperparameters in it, checked and as the rule gets them."""
+        """The group itself, with missing hyperparameters added, and all of them checked and converted."""
         for given in group:
             if given not in self._names and given != "params":
                 raise TypeError(unknown(type(self).__name__, given, self._names))
@@ -69,17 +69,17 @@ class Grouped:
 
     @property
     def lr(self) -> float:
-        """The learning rate in force (of the first group): that of the next step, or, inside a rule, of this one."""
+        """The current learning rate (of the first group): that of the next step, or, inside a rule, of this step."""
         if self._in_force is not None:
             return self._in_force[1]
         return float(rate_of(type(self).__name__, self.param_groups[0]["lr"], self.t))
 
     @lr.setter
     def lr(self, rate: Rate) -> None:
-        """Never called: `__setattr__` sets hyperparameters. It is here for type checkers."""
+        """Never called, since `__setattr__` sets hyperparameters. Type checkers need it, to allow assignment."""
 
     def __getattr__(self, name: str) -> Any:
-        """``self.mu`` is the hyperparameter mu: inside a rule that of the group it is called for, else of the first."""
+        """Inside a rule, ``self.mu`` is the hyperparameter mu of the current group; outside, of the first group."""
         groups = self.__dict__.get("param_groups")
         if groups is not None:
             group = self._in_force[0] if self._in_force is not None else groups[0]
@@ -91,15 +91,16 @@ class Grouped:
         """Setting a hyperparameter sets it in every group.
 
         Raises:
-            ValueError, TypeError: it is out of range, or no number.
-            AttributeError: there is no such hyperparameter (a class of one's own may have further attributes, but
-                none whose name is nearly that of a hyperparameter).
+            ValueError, TypeError: the value is out of range, or not a number.
+            AttributeError: there is no such hyperparameter (user-defined classes may have further attributes, but
+                none with nearly the name of a hyperparameter, which is most likely a typing error).
         """
         held = self.__dict__
         if held.get("_in_force") is not None and name != "_in_force":
             raise AttributeError(
-                f"{type(self).__name__}.rule sets self.{name}: a rule may be called several times in a step, and what "
-                "it sets is not saved; keep vectors in `state`, and write numbers as functions of t (running_product)"
+                f"{type(self).__name__}.rule sets self.{name}: a rule may be called several times in a step, and its "
+                "attributes are not saved; keep vectors in `state`, and write numbers as functions of t "
+                "(running_product)"
             )
         if name in held or "param_groups" not in held:
             object.__setattr__(self, name, value)
@@ -121,7 +122,7 @@ class Grouped:
 
 
 def check_attribute(owner: Grouped, name: str, names: Iterable[str]) -> None:
-    """Refuse a new attribute that is most likely a misspelt hyperparameter: setting it would have no effect."""
+    """Raise an AttributeError if a new attribute is most likely a misspelt hyperparameter, without any effect."""
     kind = type(owner)
     if name.startswith("_") or name in owner.__dict__ or hasattr(kind, name) or _is_declared(kind, name):
         return

@@ -1,4 +1,4 @@
-"""The hyperparameters of a rule: which there are, read off its signature, and what values they can have."""
+"""The hyperparameters of a rule: their names and defaults, from its signature, and the values they can have."""
 
 from __future__ import annotations
 
@@ -16,9 +16,10 @@ from minigrad import backend
 
 
 class Range(NamedTuple):
-    """What values a hyperparameter can have: from `low` to `high`, in `words`; `numbers` of them, if it is a tuple.
+    """The values that a hyperparameter can have: from `low` to `high`; `words` says this in error messages.
 
-    `whole` asks for integers. A rate can be a schedule as well, unless `schedule` is False.
+    `numbers` is the length of a tuple, or 1 for a single number. With `whole` only integers are allowed. A learning
+    rate can also be a schedule, unless `schedule` is False.
     """
 
     low: float
@@ -36,31 +37,31 @@ COUNT = Range(0, math.inf, "an integer, at least 0", whole=True)
 POSITIVE_INTEGER = Range(1, math.inf, "a positive integer", whole=True)
 
 REQUIRED: Any = type("Required", (), {"__repr__": lambda self: "required"})()
-"""The default of a hyperparameter that has none: a value must be given."""
+"""Stands for the default of a hyperparameter that has none, so that a value must be given."""
 
 
 def signature_of(
     rule: Any, owner: str, vectors: tuple[str, ...], called: str = "rule"
 ) -> tuple[tuple[str, ...], dict[str, Any]]:
-    """The names that a rule wants after its `*`, and the hyperparameters among them with their defaults.
+    """The names of a rule's arguments after its `*`, and the hyperparameters among them with their defaults.
 
     Args:
         rule: the bound method.
-        owner: the class, for messages.
-        vectors: what the rule must take before the `*`.
-        called: the method's name, for messages.
+        owner: the name of the class, for messages.
+        vectors: the arguments that the rule must have before the `*`.
+        called: the name of the method, for messages.
 
     Raises:
-        TypeError: it takes something else.
+        TypeError: it has other arguments.
     """
     parameters = list(inspect.signature(rule).parameters.values())
     taken = tuple(p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD))
-    # What stands first is theta (and g), whatever the user calls them; the vectors of the state are matched by name.
+    # The first arguments are theta (and g), under any name; those of the state must have the names in `state`.
     leading = len([name for name in vectors if name in ("theta", "g")])
     anything = any(p.kind is p.VAR_POSITIONAL for p in parameters)
     if (len(taken) < leading or taken[leading:] != vectors[leading:]) and not anything:
         raise TypeError(
-            f"{owner}.{called} must take ({', '.join(vectors)}) and after a * its hyperparameters: "
+            f"{owner}.{called} must take ({', '.join(vectors)}) and, after a *, its hyperparameters: "
             f"its state is {vectors[leading:]}, its arguments are {inspect.signature(rule)}"
         )
     named = [p for p in parameters if p.kind is p.KEYWORD_ONLY]
@@ -70,11 +71,11 @@ def signature_of(
 
 
 def with_common(own: Mapping[str, Any], common: Mapping[str, Any]) -> dict[str, Any]:
-    """All hyperparameters with their defaults, in the order in which they may be given by place.
+    """All hyperparameters with their defaults, in the order in which they may be given by position.
 
     Args:
-        own: those that a rule names, in its order.
-        common: those that every rule has; the first of them stands first.
+        own: those of the rule, in its order.
+        common: those of every rule; the first of them (lr) comes first.
     """
     first = {name: value for name, value in list(common.items())[:1] if name not in own}
     named = {name: common.get(name, REQUIRED) if value is REQUIRED else value for name, value in own.items()}
@@ -82,7 +83,7 @@ def with_common(own: Mapping[str, Any], common: Mapping[str, Any]) -> dict[str, 
 
 
 def by_name(owner: str, names: Iterable[str], positional: tuple[Any, ...], named: dict[str, Any]) -> dict[str, Any]:
-    """Hyperparameters that were given by place or by name, all by name.
+    """Hyperparameters given by position or by name, all by name.
 
     Raises:
         TypeError: there are too many, or one is given twice.
@@ -93,18 +94,18 @@ def by_name(owner: str, names: Iterable[str], positional: tuple[Any, ...], named
     placed = dict(zip(names, positional, strict=False))
     twice = [name for name in placed if name in named]
     if twice:
-        raise TypeError(f"{owner} got {twice[0]} twice, by place and by name")
+        raise TypeError(f"{owner} got {twice[0]} twice, by position and by name")
     return {**placed, **named}
 
 
 def describe(kind: type, base: type, common: Mapping[str, Any], first: str) -> None:
-    """Give a class the signature of its rule, and a class of the library its module's page as its help.
+    """Set a class's signature to the hyperparameters of its rule, and, in minigrad, its help to its module's text.
 
     Args:
         kind: the class.
-        base: where the constructor comes from that takes what the rule names.
-        common: hyperparameters that every rule has, with their defaults.
-        first: the name of what the constructor takes first.
+        base: the class whose constructor takes the hyperparameters of the rule.
+        common: the hyperparameters of every rule, with their defaults.
+        first: the name of the constructor's first argument.
     """
     kind.__signature__ = None  # type: ignore[attr-defined]
     if kind.__init__ is base.__init__:  # type: ignore[misc]
@@ -124,17 +125,17 @@ def describe(kind: type, base: type, common: Mapping[str, Any], first: str) -> N
 
 
 def checked(owner: str, name: str, value: Any, ranges: Mapping[str, Range]) -> Any:
-    """`value` as a rule gets it: real numbers of any kind as Python numbers, so that they keep an array's dtype.
+    """`value`, checked, with real numbers of any kind as Python numbers, which do not change the dtype of arrays.
 
     Raises:
-        TypeError: there is no value, or one that is no number where `ranges` asks for numbers.
+        TypeError: there is no value, or `ranges` requires a number and it is not a number.
         ValueError: a number is out of range.
     """
     if value is REQUIRED:
         raise TypeError(f"{owner} needs a value for {name}")
     if name == "lr" and callable(value):
         if name in ranges and not ranges[name].schedule:
-            raise TypeError(f"{owner}: lr must be a number and no schedule: what {owner} averages is in its place")
+            raise TypeError(f"{owner}: lr must be a number, not a schedule: averaging the weights replaces a schedule")
         return value
     value = _plain(value)
     if name not in ranges:
@@ -153,7 +154,7 @@ def checked(owner: str, name: str, value: Any, ranges: Mapping[str, Range]) -> A
 
 
 def _plain(value: Any) -> Any:
-    """A number of NumPy's, a fraction or a 0-d array as a Python number; anything else as it is."""
+    """A NumPy scalar, a fraction or a 0-d array as a Python number; anything else unchanged."""
     if type(value) in (int, float, bool, str) or value is None:
         return value
     if isinstance(value, numpy.generic) or (backend.is_array(value) and value.ndim == 0):
@@ -164,11 +165,11 @@ def _plain(value: Any) -> Any:
 
 
 def rate_of(owner: str, lr: Any, taken: int) -> float:
-    """The learning rate in force after `taken` steps: `lr`, or what that schedule gives.
+    """The learning rate after `taken` steps: `lr`, or the result of that schedule.
 
     Raises:
-        TypeError: the schedule gives no number.
-        ValueError: it gives a negative number or nan.
+        TypeError: the schedule does not return a number.
+        ValueError: the schedule returns a negative number or nan.
     """
     if not callable(lr):
         return lr
@@ -177,12 +178,12 @@ def rate_of(owner: str, lr: Any, taken: int) -> float:
         return float(checked(owner, "lr", None if callable(rate) else rate, {"lr": AT_LEAST_0}))
     except (TypeError, ValueError) as error:
         raise type(error)(
-            f"{owner}: the schedule of lr must give a number that is at least 0, not {rate!r} (after {taken} steps)"
+            f"{owner}: the schedule of lr must return a number that is at least 0, not {rate!r} (after {taken} steps)"
         ) from None
 
 
 def unknown(owner: str, name: str, names: Iterable[str]) -> str:
-    """A sentence that says that there is no hyperparameter `name`, and which there are."""
+    """The error message that there is no hyperparameter `name`, with those that there are."""
     names = list(names)
     near = difflib.get_close_matches(name, names, n=1)
     hint = f" (did you mean {near[0]}?)" if near else ""

@@ -1,18 +1,18 @@
-"""LAMB: Adam's direction, in steps in proportion to each layer's weights.
+"""LAMB: steps in Adam's direction, with a length in proportion to each layer's weights.
 
-With very large batches one wants large steps, but a layer with small weights is thrown about by them. LAMB makes the
-step of each parameter tensor lr times as long as that tensor itself, along Adam's direction.
+Very large batches allow large steps, but these are too large for layers with small weights. In LAMB the step of each
+parameter tensor has Adam's direction, and its length is the learning rate lr times the length (norm) of the tensor.
 
     m, v, m_hat, v_hat as in Adam
     u     <- m_hat / (sqrt(v_hat) + eps) + weight_decay theta
-    theta <- theta - lr (|theta| / |u|) u             where |theta| or |u| is 0, the ratio is 1
+    theta <- theta - lr (|theta| / |u|) u             the ratio is 1 if |theta| or |u| is 0
 
 Paper: Y. You et al., "Large batch optimization for deep learning: training BERT in 76 minutes", ICLR 2020, algorithm 2
 (with phi the identity).
-PyTorch: has none; optax has the same. Keeps m and v, two numbers per parameter.
+PyTorch: does not have it; optax has the same. Keeps m and v, two numbers per parameter.
 
-When to use it: with batches of thousands. |.| is taken over each parameter tensor, so this rule works on parameters in
-their own shape. A tensor that starts at 0, as biases do, moves by lr times u, as with Adam, until it is something.
+When to use it: with batches of thousands. The norm |.| is that of a whole parameter tensor, so the rule is called for
+each parameter in its own shape. A tensor that is 0, as biases often are at the start, moves by lr u, as with Adam.
 Usual rates: 1e-3 to 1e-2.
 To see it: ``python -m benchmarks mnist --optimizers adam,lamb``. Tested against a second transcription and
 optax in tests/test_rules_beyond.py; the transcription itself in tests/test_references_others.py.
@@ -45,7 +45,7 @@ class LAMB(Optimizer):
         weight_decay: float = 0.0,
         t: int,
     ) -> None:
-        """Find Adam's direction, and go along it in proportion to the length of theta."""
+        """Compute Adam's direction, and make a step along it in proportion to the length of theta."""
         beta1, beta2 = betas
         m[...] = beta1 * m + (1 - beta1) * g
         v[...] = beta2 * v + (1 - beta2) * g**2
@@ -56,7 +56,7 @@ class LAMB(Optimizer):
 
 
 def length(a: Array) -> Array:
-    """The Euclidean norm of all elements, a scalar array (which on a GPU stays there)."""
+    """The Euclidean norm of all elements, as a 0-d array (so that on a GPU it stays there)."""
     return sqrt((a**2).sum())
 
 

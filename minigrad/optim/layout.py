@@ -1,7 +1,7 @@
 """The vectors of an optimizer: its parameters end to end in theta, their gradients in g, and the state likewise.
 
-They are built when the optimizer is made. They are built again when a parameter is no longer a view of theta (someone
-has assigned ``p.data``), or when the groups have other parameters.
+They are built when the optimizer is created. They are rebuilt when a parameter is no longer a view of theta (because
+``p.data`` was assigned, for example), or when the groups have other parameters.
 """
 
 from __future__ import annotations
@@ -13,15 +13,16 @@ from typing import Any, ClassVar, NamedTuple
 
 from minigrad import backend
 from minigrad.backend import Array
+from minigrad.optim.buffered import Segment
 from minigrad.optim.groups import Group, Grouped
-from minigrad.optim.program import Elementwise, Stretch
+from minigrad.optim.program import Elementwise
 from minigrad.optim.vectors import Vectors, copy_gradient
 from minigrad.recording import Memory, Slot
 from minigrad.tensor import ShapeError, Tensor
 
 
-class KeptPart(NamedTuple):
-    """What is kept for one parameter: its own number of steps t, its shape, its part of each vector of the state."""
+class ParameterState(NamedTuple):
+    """The state of one parameter: its own number of steps t, its shape, and its part of each vector."""
 
     parameter: weakref.ref[Tensor]
     t: int
@@ -30,7 +31,7 @@ class KeptPart(NamedTuple):
 
 
 class Vectorized(Grouped):
-    """What has its parameters in vectors; the part of `Optimizer` that builds them."""
+    """The part of `Optimizer` that builds the vectors."""
 
     state: ClassVar[tuple[str, ...]] = ()
     theta: Array
@@ -38,19 +39,19 @@ class Vectorized(Grouped):
     _vectors: Vectors
     _params: list[Tensor]
     _slots: list[Slot]  # the place of each parameter in theta and g
-    _ends: list[int]  # where its place ends
+    _ends: list[int]  # the end of each place
     _params_and_slots: list[tuple[Tensor, Slot]]  # each parameter with its place
     _memories: list[Memory]
-    _shapes: dict[int, tuple[int, ...]]  # of parameters that are not empty, by where their place starts
+    _shapes: dict[int, tuple[int, ...]]  # the shapes of parameters that are not empty, by the start of their place
     _counts: list[int]  # the number of steps t of each parameter
-    _removed: dict[int, KeptPart]  # of parameters that are in no group any more, by their id
-    _added_names: tuple[str, ...]  # names of further vectors that start as theta, for a wrapper
+    _removed: dict[int, ParameterState]  # the state of parameters that are no longer in any group, by their id
+    _added_names: tuple[str, ...]  # the names of further vectors that start as copies of theta, for wrappers
     _added: dict[str, Array]  # these vectors
-    _stretches: dict[tuple[int, int], Stretch]
+    _segments: dict[tuple[int, int], Segment]
     _elementwise: Elementwise
 
     def check_parameter(self, i: int, p: Tensor) -> None:
-        """Raise an error if the rule cannot train `p`, the parameter number `i`. Here: it can."""
+        """Raise an error if the rule cannot train `p`, parameter number `i`. By default it can."""
 
     def _check_params(self, params: list[Any]) -> None:
         rule = type(self).__name__
@@ -59,7 +60,9 @@ class Vectorized(Grouped):
             if not isinstance(p, Tensor):
                 raise TypeError(f"{rule}: parameter {i} must be a tensor, not {type(p).__name__}")
             if not p.is_leaf:
-                raise TypeError(f"{rule}: parameter {i} (shape {p.shape}) was computed from others: give it the leaves")
+                raise TypeError(
+                    f"{rule}: parameter {i} (shape {p.shape}) was computed from others: pass the leaves instead"
+                )
             if p.dtype.kind != "f":
                 raise TypeError(f"{rule}: parameter {i} (shape {p.shape}) must be floating-point, not {p.dtype}")
             if id(p) in seen:
@@ -71,7 +74,7 @@ class Vectorized(Grouped):
         """Train further parameters, with hyperparameters of their own or the defaults.
 
         Raises:
-            ValueError, TypeError: as the constructor, for the whole of the groups; nothing is changed then.
+            ValueError, TypeError: as the constructor, for all groups together; nothing is changed then.
         """
         (group,) = self._groups([param_group])
         self.param_groups.append(group)
@@ -94,13 +97,14 @@ class Vectorized(Grouped):
         self._build_vectors()
 
     def _build_vectors(self) -> None:
-        """Put the parameters of all groups end to end, unless they are so already. Their state is moved with them."""
+        """Put the parameters of all groups end to end, unless they are so already, and carry their state over."""
         rule = type(self).__name__
         for group in self.param_groups:
             self._completed(group)
         params: list[Tensor] = [p for group in self.param_groups for p in group["params"]]
         self._check_params(params)
-        kept = self._kept_parts()
+        # The state so far, parameter by parameter. A parameter cannot change its shape.
+        kept = self._parameter_states()
         for i, p in enumerate(params):
             before = kept.get(id(p))
             if before is not None and before.shape != p.shape:
@@ -108,6 +112,7 @@ class Vectorized(Grouped):
                     f"{rule}: parameter {i} had shape {before.shape} and now has {p.shape}: "
                     "build a new optimizer for it"
                 )
+        # theta and g, and the place of each parameter in them.
         if params:
             self._vectors = Vectors.of(params, rule)
         self._params, self._slots = params, self._vectors.slots[: len(params)]
@@ -116,6 +121,7 @@ class Vectorized(Grouped):
         self._shapes = {slot.start: slot.theta.shape for slot in self._slots if slot.theta.size}
         self._ends = [slot.start + slot.theta.size for slot in self._slots]
         self.theta = self._vectors.theta
+        # New vectors for the state. Each parameter gets its old values back, converted to the dtype and device.
         self._counts = [kept[id(p)].t if id(p) in kept else 0 for p in params]
         where, dtype = backend.device_of(self.theta), self.theta.dtype
         xp = backend.get_array_module(self.theta)
@@ -130,21 +136,21 @@ class Vectorized(Grouped):
                     value = backend.to_device(before.state[name], where).astype(dtype, copy=False)
                     vector[slot.start : end] = value.reshape(-1)
         self._removed = kept
-        self._stretches: dict[tuple[int, int], Stretch] = {}
+        self._segments: dict[tuple[int, int], Segment] = {}
         self._elementwise = Elementwise(rule, ("theta", "g", *self.state))
 
-    def _kept_parts(self) -> dict[int, KeptPart]:
-        """What is kept for each parameter, by its id, also for those that were removed from the groups."""
+    def _parameter_states(self) -> dict[int, ParameterState]:
+        """The state of each parameter, by its id: of those in the groups, and of those removed from the groups."""
         kept = {key: one for key, one in self._removed.items() if one.parameter() is not None}
         vectors = {**self.state_vectors, **self._added}
         for i, p in enumerate(self._params):
             slot = self._slots[i]
             part = {name: vector[slot.start : self._ends[i]] for name, vector in vectors.items()}
-            kept[id(p)] = KeptPart(weakref.ref(p), self._counts[i], slot.theta.shape, part)
+            kept[id(p)] = ParameterState(weakref.ref(p), self._counts[i], slot.theta.shape, part)
         return kept
 
     def add_vector(self, name: str) -> str:
-        """Keep one more vector for a wrapper. It starts as a copy of theta. Returns the name under which it is kept."""
+        """Add a vector for a wrapper, of theta's layout and starting as a copy of theta; returns its name here."""
         while name in self._added_names or name in self.state:
             name += "'"
         self._added_names = (*self._added_names, name)
@@ -152,23 +158,23 @@ class Vectorized(Grouped):
         return name
 
     def remove_vector(self, name: str) -> None:
-        """Stop keeping that vector."""
+        """Remove a vector that `add_vector` added."""
         self._added_names = tuple(other for other in self._added_names if other != name)
         del self._added[name]
 
     def added_vector(self, name: str) -> Array:
-        """The vector that `follow` keeps under that name."""
+        """The vector that `add_vector` added under that name."""
         return self._added[name]
 
     def unstepped(self) -> list[tuple[int, int]]:
-        """The stretches (start, stop) of theta that belong to parameters without a step so far."""
-        return [(h.start, end) for h, end, t in zip(self._slots, self._ends, self._counts, strict=True) if not t]
+        """The ranges (start, stop) of theta of the parameters that have had no step yet."""
+        return [(slot.start, end) for slot, end, t in zip(self._slots, self._ends, self._counts, strict=True) if not t]
 
     @property
     def g(self) -> Array:
-        """The gradients of all parameters, end to end, 0 where there is none.
+        """The gradients of all parameters end to end, with 0 where there is none.
 
-        One vector: changing it changes what the next step takes.
+        The next step uses this vector, so changing it in place has an effect.
         """
         self.refresh()
         for p, slot in self._params_and_slots:
@@ -181,5 +187,5 @@ class Vectorized(Grouped):
 
 
 def same(one: Iterable[Any], other: Iterable[Any]) -> bool:
-    """Whether these are the same objects; == would compare tensors element by element."""
+    """Whether these are the same objects (== would compare tensors elementwise, and find 1 and 1.0 equal)."""
     return all(map(operator.is_, one, other))

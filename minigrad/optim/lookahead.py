@@ -1,7 +1,7 @@
 """Lookahead: k steps forward, one step back.
 
-Any optimizer runs ahead with the fast weights, theta. Every k steps the slow weights go the fraction alpha of the
-way to where it got, and it starts again from there. That averages out what the fast weights swing.
+Any optimizer, the inner optimizer, changes the fast weights, theta. Every k steps the slow weights move the fraction
+alpha of the way to theta, and the inner optimizer continues from there. This averages out swings of the fast weights.
 
     theta <- a step of the inner optimizer
     every k steps:
@@ -9,12 +9,12 @@ way to where it got, and it starts again from there. That averages out what the 
         theta <- slow
 
 Paper: M. R. Zhang, J. Lucas, G. Hinton, J. Ba, "Lookahead optimizer: k steps forward, 1 step back", NeurIPS
-2019, algorithm 1. The slow weights start where theta is before its first step, and the inner optimizer keeps its
-state when theta is set back.
-PyTorch: has none. Keeps slow, one number per parameter, and what the inner optimizer keeps.
+2019, algorithm 1. The slow weights start as theta before the first step, and the inner optimizer keeps its state when
+theta is set to the slow weights.
+PyTorch: does not have it. Keeps slow, one number per parameter, and the state of the inner optimizer.
 
-When to use it: around an optimizer whose steps swing. Where they do not, it is slower: in k steps theta gets only the
-fraction alpha of the way. Between two rounds theta is the fast weights, so test the model after a multiple of k steps.
+When to use it: around an optimizer whose steps swing. If they do not, it is slower, since in k steps theta moves only
+the fraction alpha of the way. Test the model after a multiple of k steps, when theta is equal to the slow weights.
 Usual rates: those of the inner optimizer or somewhat higher, with k from 5 to 10 and alpha from 0.5 to 0.8.
 To see it: ``python -m benchmarks surfaces --optimizers adam,lookahead`` and ``python -m benchmarks explain lookahead``.
 Tested in tests/test_rules.py against a second transcription, and against PyTorch's Adam and momentum with the lines
@@ -33,7 +33,7 @@ class Lookahead(Wrapper):
     ranges = {"k": POSITIVE_INTEGER, "alpha": FRACTION}
 
     def rule(self, theta: Array, slow: Array, *, k: int = 5, alpha: float = 0.5, t: int) -> None:
-        """Every k steps the slow weights follow, and theta goes on from them."""
+        """Every k steps move the slow weights towards theta, and set theta to them."""
         if t % k == 0:
             slow[:] = between(slow, theta, alpha)
             theta[:] = slow

@@ -1,7 +1,7 @@
-"""Learning rates that change: functions of the number of steps already taken.
+"""Learning rate schedules: functions of the number of steps already taken.
 
-``SGD(params, lr=cosine(0.1, 3000))`` needs nothing to be stepped and nothing to be saved but the optimizer's own
-t. Each function here makes such a schedule, which can be pickled; a lambda does as well (that cannot). The names in
+With ``SGD(params, lr=cosine(0.1, 3000))`` there is no scheduler to step, and nothing to save but the optimizer's own t.
+Each function here returns a schedule, which can be pickled. A lambda works too, but cannot be pickled. The names in
 brackets are PyTorch's.
 """
 
@@ -47,7 +47,7 @@ def _exponential(lr: float, gamma: float, steps: int) -> float:
 
 
 def cosine(lr: float, total: int, end: float = 0.0) -> Schedule:
-    """From `lr` to `end` along half a cosine in `total` steps, and `end` from then on (CosineAnnealingLR up to there).
+    """From `lr` to `end` along half a cosine in `total` steps, then `end` (up to there as CosineAnnealingLR).
 
     Source: I. Loshchilov, F. Hutter, "SGDR: stochastic gradient descent with warm restarts", 2017, equation 5.
 
@@ -63,10 +63,10 @@ def _cosine(lr: float, total: int, end: float, steps: int) -> float:
 
 
 def linear_warmup(then: float | Schedule, steps: int, start: float = 0.0) -> Schedule:
-    """Rise from `start` times the rate to all of it in `steps` steps, in proportion, and go on with `then` (LinearLR).
+    """Rise linearly from `start` times the rate to the full rate in `steps` steps, then follow `then` (LinearLR).
 
-    `then` is a rate, or another schedule, which the warm-up scales. With ``start=0`` the first step stands still,
-    so the rise is counted from the first step on: it has the fraction 1 / `steps` of the rate.
+    `then` is a rate, or another schedule, which the warm-up scales. With ``start=0`` the first step would not move, so
+    the rise is counted from the first step on, which has the fraction 1 / `steps` of the rate.
 
     Raises:
         ValueError: `steps` is not positive.
@@ -81,13 +81,15 @@ def _linear_warmup(then: Schedule, rise: int, start: float, steps: int) -> float
 
 
 def piecewise(bounds: Sequence[int], rates: Sequence[float]) -> Schedule:
-    """`rates[i]` up to the step `bounds[i]`, and the last rate after the last bound.
+    """`rates[i]` up to step `bounds[i]`, and the last rate after the last bound.
 
     Raises:
-        ValueError: there is not exactly one rate more than bounds, or the bounds do not rise.
+        ValueError: there is not exactly one more rate than bounds, or the bounds do not increase.
     """
     if len(rates) != len(bounds) + 1 or list(bounds) != sorted(set(bounds)):
-        raise ValueError(f"piecewise: rising bounds and one rate more are wanted, not {list(bounds)} and {list(rates)}")
+        raise ValueError(
+            f"piecewise: needs increasing bounds and one more rate than bounds, not {list(bounds)} and {list(rates)}"
+        )
     return partial(_piecewise, tuple(bounds), tuple(rates))
 
 

@@ -1,7 +1,8 @@
 """NAdam: Adam with Nesterov's momentum.
 
-Adam steps along the average of the gradients up to now, m. NAdam steps along what that average will be if the next
-gradient is like this one. The share mu of the old average rises with t towards beta1.
+Adam makes its step along m, the running average of the gradients up to now. NAdam makes it along the average of the
+next step, assuming that the next gradient is equal to this one, g. The weight mu of the old average depends on the step
+t, and rises towards beta1. v is the running average of the squared gradients.
 
     mu(t)  = beta1 (1 - 0.96**(psi t) / 2)               psi is `momentum_decay`
     m     <- beta1 m + (1 - beta1) g
@@ -15,8 +16,8 @@ in place of beta1.
 PyTorch: the same as here; it keeps the product of mu in float32. Keeps m and v, two numbers per parameter; the product
 depends on t alone.
 
-When to use it: in place of Adam, where the first hundreds of steps matter; later the two are nearly one. As with Adam,
-too high a rate makes the loss swing. Usual rates: 1e-4 to 1e-2.
+When to use it: in place of Adam if the first few hundred steps matter; later the two are nearly equal. As with Adam,
+too high a learning rate makes the loss swing. Usual rates: 1e-4 to 1e-2.
 To see it: ``python -m benchmarks surfaces --optimizers adam,nadam``. Tested against a second transcription in
 tests/test_rules.py and against PyTorch in tests/test_rules_beyond.py; the transcription itself in
 tests/test_references_others.py.
@@ -49,7 +50,7 @@ class NAdam(Optimizer):
         momentum_decay: float = 4e-3,
         t: int,
     ) -> None:
-        """Average as Adam does, look one average ahead, then divide."""
+        """Average as Adam does, compute the average one step ahead, then divide."""
         beta1, beta2 = betas
         psi = momentum_decay
         m[:] = beta1 * m + (1 - beta1) * g
@@ -62,7 +63,7 @@ class NAdam(Optimizer):
 
 
 def mu(t: int, beta1: float, psi: float) -> float:
-    """The momentum at step t."""
+    """The weight of the old average at step t."""
     return beta1 * (1 - 0.5 * 0.96 ** (psi * t))
 
 

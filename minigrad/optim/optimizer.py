@@ -1,11 +1,12 @@
-"""What every optimizer shares, so that a rule can be its formula and nothing else.
+"""The base class of all optimizers. It does everything but the formula, so that a rule is only its formula.
 
-The parameters are put end to end in one vector theta, their gradients in a second, g, and each thing a rule keeps
-(v, m, ...) in one more. A layer's weight is then a view of theta. `Optimizer.step` calls the rule with these vectors,
-or with parts of them, as the rule's `scope` says.
+The parameters are put end to end in one vector theta, their gradients in a second vector g, and each quantity of the
+rule's state (v, m, ...) in a further vector. A layer's weight is then a view of theta. `Optimizer.step` calls the rule
+with these vectors, or with parts of them, depending on the rule's `scope`.
 
-The class is made in steps, each in a file of its own: `groups.py` has the parameter groups and hyperparameters,
-`layout.py` the vectors, `calls.py` calls the rule, `checkpoint.py` saves and loads. Here is what a user calls.
+The class is built in steps, by inheritance, with a file for each: `groups.py` has the parameter groups and
+hyperparameters, `layout.py` the vectors, `calls.py` the calls of the rule, `checkpoint.py` saving and loading. This
+file has the methods that a user calls.
 """
 
 from __future__ import annotations
@@ -37,17 +38,16 @@ SCOPES = ("element", "parameter", "all")
 
 
 class Optimizer(Saved):
-    """The base of all rules.
+    """The base class of all rules.
 
-    A subclass names in `state` the vectors it keeps, which start at 0, and defines `rule`, which gets theta, g and
-    those vectors and changes them in place (all but g). What else the rule names, after a ``*``, it is given by
-    name: its hyperparameters, whose defaults stand in its signature (`lr` is the rate of this step), and `t`, the
-    number of this step, 1 for the first. Inside the rule ``self.lr`` and the like have the same values. A number
-    that depends on `t` alone is written as a function of t (see `running_product` for products), not kept on
-    ``self``.
+    A subclass names the vectors of its state in `state`; they start at 0. It defines `rule`, which gets theta, g and
+    these vectors, and changes theta and the state in place. The arguments after the ``*`` are passed by name: the
+    hyperparameters, with their defaults (`lr` is the current learning rate), and `t`, the number of this step, starting
+    with 1. Inside the rule ``self.lr`` and so on have the same values. A rule does not set attributes of ``self``;
+    numbers that depend on t alone are computed as functions of t (see `running_product` for products).
 
-    What a rule works on, it says in `scope`. With "element", the default, each number is computed from those at the
-    same place alone; this is checked at the first step::
+    `scope` says what the rule needs at a time. With "element", the default, each number is computed only from the
+    numbers at the same place; this is checked at the first step::
 
         class Momentum(Optimizer):
             state = ("v",)
@@ -56,8 +56,8 @@ class Optimizer(Saved):
                 v[:] = mu * v + g
                 theta -= lr * v
 
-    With "parameter" the rule is called once for each parameter that has a gradient, in that parameter's own shape (a
-    single number has none: write ``v[...] = `` rather than ``v[:] = ``), here layer-wise adaptive rates (LARS)::
+    With "parameter" the rule is called once for each parameter that has a gradient, in that parameter's own shape
+    (which may be ``()``, so write ``v[...] = `` rather than ``v[:] = ``). Here are layer-wise adaptive rates (LARS)::
 
         class LARS(Optimizer):
             scope = "parameter"
@@ -65,8 +65,8 @@ class Optimizer(Saved):
             def rule(self, theta, g, *, lr=0.1, trust=0.001):
                 theta -= lr * trust * norm(theta) / norm(g) * g
 
-    With "all" it is called once for each group, with one vector of all its parameters that have a gradient (and `t` is
-    the optimizer's), here clipping by the norm of the whole gradient::
+    With "all" it is called once for each group, with one vector of all its parameters that have a gradient, and `t` is
+    the number of steps of the optimizer. Here the gradient is clipped by its norm::
 
         class Clipped(Optimizer):
             scope = "all"
@@ -74,42 +74,42 @@ class Optimizer(Saved):
             def rule(self, theta, g, *, lr=0.1, longest=1.0):
                 theta -= lr * min(1, longest / norm(g)) * g
 
-    An optimizer that tests an average of the weights instead of the weights themselves defines `averaged` (see there).
-    One that needs the gradient more than once a step says ``needs_closure = True`` and defines `step`.
+    An optimizer that tests an average of the weights it trains defines `averaged` (see there). One that needs the
+    gradient more than once in a step sets ``needs_closure = True`` and defines `step`.
 
     Args:
-        params: the tensors to change, or dictionaries ``{"params": tensors, "lr": ...}``, groups with
-            hyperparameters of their own.
+        params: the tensors to train, or groups with hyperparameters of their own, as dictionaries
+            ``{"params": tensors, "lr": ...}``.
         hyperparameters: by name. `lr` is a number or a function of the number of steps already taken.
-            `weight_decay` adds weight_decay * theta to g before the rule sees it (an L2 penalty, as in PyTorch),
-            unless the rule names it and decays in its own way.
+            `weight_decay` adds weight_decay * theta to g before the rule is called (an L2 penalty, as in PyTorch),
+            unless `weight_decay` is an argument of the rule, which then does it in its own way.
 
-    A parameter that got no gradient since `zero_grad` is not changed, and neither are its state and its own t. So all
-    parameters of a model can be given, even if some are frozen. The groups in `param_groups` may be changed between
-    steps, parameters as well as hyperparameters; setting ``optimizer.momentum`` sets it in all groups.
+    A parameter that has no gradient since `zero_grad` is not changed, nor are its state and its own t. So the
+    parameters of a model that is partly frozen can all be given. `param_groups` can be edited, parameters as well as
+    hyperparameters; the next step uses the new values. Setting ``optimizer.momentum`` sets it in all groups.
 
     Raises:
-        ValueError: no parameters, one that comes twice, a hyperparameter that is out of range.
-        TypeError: something that is no tensor, or not floating-point, or no leaf; tensors of several dtypes or
-            devices; a hyperparameter the rule does not know.
+        ValueError: there are no parameters, one is given twice, or a hyperparameter is out of range.
+        TypeError: a parameter is not a tensor, not floating-point, or not a leaf; the parameters have several dtypes or
+            devices; the rule does not have a hyperparameter of that name.
     """
 
     needs_closure: bool = False
     ranges: ClassVar[Mapping[str, Range]] = {"lr": AT_LEAST_0, "weight_decay": AT_LEAST_0}
-    """The values that hyperparameters can have; a subclass adds its own."""
+    """The values that are allowed for each hyperparameter; a subclass adds its own."""
 
-    stepped: list[tuple[int, int, int]]  # the stretches (start, stop, t) of theta that the last step changed
-    _average_wants: tuple[str, ...]  # what `averaged` names after its *
+    stepped: list[tuple[int, int, int]]  # the ranges (start, stop, t) of theta that the last step changed
+    _average_wants: tuple[str, ...]  # the names of the arguments of `averaged` after its *
 
     def averaged(self, theta: Array, *state: Array, **hyperparameters: Any) -> None:
-        """Change `theta` in place from the weights that are trained to those that are to be tested.
+        """Replace the trained weights in `theta`, in place, by those to be tested (an average, for example).
 
-        `eval` calls it, with the vectors of the state and the hyperparameters it names after a ``*``, and `train` puts
-        the trained weights back, bit for bit. Here: the two are the same.
+        `eval` calls it with the vectors of the state, and with the hyperparameters that it names after a ``*``. `train`
+        then restores the trained weights exactly. By default the two are the same.
         """
 
     def __init_subclass__(cls, **options: Any) -> None:
-        """Let the class show its page as its help, and the rule's hyperparameters as its signature."""
+        """Set the class's signature to the rule's hyperparameters, and its help to the text of its module."""
         super().__init_subclass__(**options)
         describe(cls, Optimizer, COMMON, "params")
 
@@ -120,7 +120,7 @@ class Optimizer(Saved):
         self._average_wants = signature_of(self.averaged, name, ("theta", *self.state), "averaged")[0]
         defaults = with_common(own, COMMON)
         hyperparameters = by_name(name, defaults, positional, hyperparameters)
-        if type(self).__init__ is Optimizer.__init__:  # a subclass's constructor may take what no rule names
+        if type(self).__init__ is Optimizer.__init__:  # a subclass with its own __init__ validates its own arguments
             for given in hyperparameters:
                 if given not in defaults:
                     raise TypeError(unknown(name, given, defaults))
@@ -134,7 +134,7 @@ class Optimizer(Saved):
         hidden = [n for n in self._names if n in self.__dict__]
         if hidden:
             raise TypeError(
-                f"{name}: {hidden[0]} is a hyperparameter of the rule: hand it to the constructor of Optimizer, as "
+                f"{name}: {hidden[0]} is a hyperparameter of the rule: pass it to the constructor of Optimizer, as "
                 f"super().__init__(params, {hidden[0]}={hidden[0]}), instead of setting it before"
             )
         self.t = 0
@@ -153,11 +153,11 @@ class Optimizer(Saved):
         self._build_vectors()
 
     def parts(self) -> list[Optimizer]:
-        """The optimizers that have the parameters, each with vectors of its own: here the optimizer itself."""
+        """The optimizers that hold the parameters, each with vectors of its own; here only the optimizer itself."""
         return [self]
 
     def zero_grad(self, set_to_none: bool = True) -> None:
-        """Forget the gradients (or set them to 0, with ``set_to_none=False``)."""
+        """Set all gradients to None (or to 0, with ``set_to_none=False``)."""
         for group in self.param_groups:
             for p in group["params"]:
                 if set_to_none or p._grad is None:
@@ -172,30 +172,33 @@ class Optimizer(Saved):
         """Apply the rule once, to every parameter that has a gradient.
 
         Args:
-            closure: computes the loss anew, and the gradients, and returns the loss; it is called first.
+            closure: a function that computes the loss and its gradients, and returns the loss; it is called first.
 
         Returns:
-            What the closure returns; None without one.
+            The result of the closure; None without one.
 
         Raises:
-            ValueError, TypeError: a hyperparameter in a group is out of range or unknown; the schedule of the rate
-                gives no rate. Nothing is changed then.
+            ValueError, TypeError: a hyperparameter in a group is out of range or unknown, or the schedule of the
+                learning rate does not return a valid rate. Nothing is changed then.
         """
         if self._evaluating:
             raise RuntimeError(f"{type(self).__name__}: eval() has put averaged weights in place: call train() first")
         loss = self.evaluate(closure)
         self.refresh()
+        # Most gradients are in the vector g already: backward() has written them there. Copy the others.
         complete = True
         for p, slot in self._params_and_slots:
             if p._grad is not slot.g:
                 if p._grad is None:
                     complete = False
-                else:  # read by someone, or assigned by hand
+                else:  # it was read, or assigned by hand
                     copy_gradient(p, slot)
+        # Whatever can be wrong with hyperparameters is found here, before anything is changed.
         work = [
             (group, rate_of(type(self).__name__, group["lr"], self.t), self._given(group))
             for group in self.param_groups
         ]
+        # Call the rule, group by group. If it fails, the counts of steps are restored.
         before = self.t, list(self._counts)
         self.t += 1
         self.stepped = []
@@ -217,22 +220,22 @@ class Optimizer(Saved):
         return loss
 
     def evaluate(self, closure: Callable[[], Any] | None) -> Any:
-        """Call `closure`, with gradients recorded, and give the loss that it returns; None without one.
+        """Call `closure` with recording switched on, and return the loss that it returns; None without a closure.
 
         Raises:
-            TypeError: there is none, and the optimizer needs one.
+            TypeError: there is no closure, and the optimizer needs one.
         """
         if closure is None:
             if self.needs_closure:
-                raise TypeError(f"{type(self).__name__} needs the gradient more than once: give step() a closure")
+                raise TypeError(f"{type(self).__name__} needs the gradient more than once: pass a closure to step()")
             return None
         with enable_grad():
             return closure()
 
     def train(self, mode: bool = True) -> None:
-        """Put the trained weights back in place, after `eval`; with ``mode=False`` the same as `eval`.
+        """Restore the trained weights after `eval`; with ``mode=False`` the same as `eval`.
 
-        Nothing happens where there are no others, as with most optimizers.
+        For optimizers without averaged weights, which are most, this does nothing.
         """
         if not mode:
             self.eval()
@@ -241,12 +244,12 @@ class Optimizer(Saved):
             part._put_trained()
 
     def eval(self) -> None:
-        """Put the weights in place that are to be tested (see `averaged`), until `train` is called."""
+        """Replace the trained weights by those to be tested (see `averaged`), until `train` is called."""
         if type(self).averaged is not Optimizer.averaged:
             self._put_averaged(self._averages())
 
     def _averages(self) -> Iterator[tuple[int, int, Callable[[Array], None]]]:
-        """For each parameter that has been stepped, where it is, and what changes its theta to the averaged one."""
+        """For each parameter with at least one step: (start, stop, the function that puts its average in place)."""
         i = 0
         for group in self.param_groups:
             given = {name: group[name] for name in self._average_wants if name in group}
@@ -282,7 +285,7 @@ class Optimizer(Saved):
 
 
 def check_class(kind: type[Optimizer]) -> None:
-    """Raise a TypeError unless a class says in the right way what it keeps and what it works on."""
+    """Raise a TypeError unless the class declares `state` and `scope` correctly."""
     if not isinstance(kind.state, tuple) or not all(isinstance(name, str) for name in kind.state):
         raise TypeError(f'{kind.__name__}.state must be a tuple of names, as ("v",), not {kind.state!r}')
     wrong = [name for name in kind.state if not name.isidentifier() or name in ("t", "theta", "g", TRAINED)]

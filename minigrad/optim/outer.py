@@ -1,4 +1,4 @@
-"""What optimizers around other optimizers share."""
+"""The base class of optimizers that contain other optimizers: `Wrapper` and `Combined`."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from minigrad.optim.optimizer import Optimizer
 
 
 class Outer(Optimizer):
-    """What has no parameters of its own: everything that concerns them is done by the optimizers inside."""
+    """An optimizer without parameters of its own; the inner optimizers do everything that concerns parameters."""
 
     def parts(self) -> list[Optimizer]:
-        """The optimizers inside that have the parameters, each with vectors of its own."""
+        """The innermost optimizers, which hold the parameters, each with vectors of its own."""
         return list(chain.from_iterable(one.parts() for one in self.inside()))
 
     def inside(self) -> list[Optimizer]:
-        """The optimizers that this one is around."""
+        """The inner optimizers."""
         raise NotImplementedError
 
     def refresh(self) -> None:
@@ -29,17 +29,17 @@ class Outer(Optimizer):
             one.refresh()
 
     def add_param_group(self, param_group: Group) -> None:
-        """See `Optimizer.add_param_group`; of several optimizers inside, the last gets it."""
+        """See `Optimizer.add_param_group`; if there are several inner optimizers, the last one gets the group."""
         self.inside()[-1].add_param_group(param_group)
 
     def zero_grad(self, set_to_none: bool = True) -> None:
-        """Forget the gradients (or set them to 0, with ``set_to_none=False``)."""
+        """Set all gradients to None (or to 0, with ``set_to_none=False``)."""
         for one in self.inside():
             one.zero_grad(set_to_none)
 
     @property
     def lr(self) -> float:
-        """The learning rate of the (first) optimizer inside; setting it sets that of all."""
+        """The learning rate of the (first) inner optimizer; setting it sets that of all."""
         return self.inside()[0].lr
 
     @lr.setter
@@ -53,12 +53,12 @@ class Outer(Optimizer):
 
     @property
     def theta(self) -> Array:
-        """All parameters end to end; of several optimizers inside, a copy."""
+        """All parameters end to end; a copy, if there are several inner optimizers."""
         return joined([part.theta for part in self.parts()])
 
     @property
     def param_groups(self) -> list[Group]:  # type: ignore[override]
-        """The groups of the optimizers inside."""
+        """The groups of the inner optimizers."""
         lists = [one.param_groups for one in self.inside()]
         return lists[0] if len(lists) == 1 else list(chain.from_iterable(lists))
 
@@ -79,7 +79,7 @@ class Outer(Optimizer):
         self.__dict__.update(state)
 
     def __setattr__(self, name: str, value: Any) -> None:
-        """Setting a hyperparameter sets it in every optimizer inside that has it: see `Optimizer.__setattr__`."""
+        """Setting a hyperparameter sets it in every inner optimizer that has it: see `Optimizer.__setattr__`."""
         if not self.__dict__.get("_ready") or name in self.__dict__:
             object.__setattr__(self, name, value)
             return
@@ -97,5 +97,5 @@ class Outer(Optimizer):
 
 
 def joined(vectors: list[Array]) -> Array:
-    """Vectors end to end; a single one itself."""
+    """Vectors end to end; a single vector is returned itself."""
     return vectors[0] if len(vectors) == 1 else backend.get_array_module(vectors[0]).concatenate(vectors)

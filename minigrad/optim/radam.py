@@ -1,9 +1,9 @@
-"""RAdam: Adam that waits until it can trust its denominator.
+"""RAdam: Adam that does not divide by its denominator until it is reliable.
 
-m is a running average of the gradient, v one of its square. After few steps v averages few squares, and a step divided
-by its root may have any length. RAdam computes over how many squares v averages in effect, rho. While these are too few
-it does not divide: the step is lr m_hat, where m_hat is m corrected for its start at 0. Then it divides, and multiplies
-the step by r, which starts small and rises to 1: a warm-up with nothing to choose.
+m is a running average of the gradient g, and v is one of its square. At first v averages only few squares, and a step
+divided by its root may have any length. RAdam computes rho, over how many squares v averages in effect. While rho is
+too small it does not divide: the step is lr m_hat, where m_hat is m corrected for starting at 0. After that it divides,
+and multiplies the step by r, which starts small and rises to 1: a warm-up without hyperparameters.
 
     m      <- beta1 m + (1 - beta1) g
     v      <- beta2 v + (1 - beta2) g**2
@@ -19,12 +19,13 @@ the step by r, which starts small and rises to 1: a warm-up with nothing to choo
 
 Paper: L. Liu et al., "On the variance of the adaptive learning rate and beyond", ICLR 2020, algorithm 2.
 The paper divides once rho > 4, at step 5 for beta2 = 0.999, and has no eps.
-PyTorch: the same as here: it divides once rho > 5, at step 6, and eps joins sqrt(v) before the correction.
+PyTorch: the same as here: it divides once rho > 5, at step 6, and adds eps to sqrt(v) before the correction.
 Keeps m and v, two numbers per parameter.
 
-When to use it: in place of Adam with a warm-up of the rate. The first five steps (for beta2 = 0.999) are lr times an
-average gradient: where gradients are large, these steps are too long unless the rate is far below Adam's. r rises
-slowly, to 0.65 at step 1000, so a short training ends before full steps are taken. Usual rates: 1e-4 to 1e-2.
+When to use it: in place of Adam with a warm-up of the learning rate. The first five steps (for beta2 = 0.999) are lr
+times an average gradient. If gradients are large, these steps are too long unless the rate is far below Adam's. r rises
+slowly, to 0.65 at step 1000, so a short training ends before the steps have their full length. Usual rates: 1e-4 to
+1e-2.
 To see it: ``python -m benchmarks surfaces --optimizers adam,radam`` and ``python -m benchmarks explain warm-up``.
 Tested against a second transcription and PyTorch in tests/test_rules.py; the transcription itself in
 tests/test_references.py.
@@ -57,7 +58,7 @@ class RAdam(Optimizer):
         eps: float = 1e-8,
         t: int,
     ) -> None:
-        """Average as Adam does; divide, with the rectification r, only when v is worth it."""
+        """Average as Adam does; divide, and multiply by r, only when v averages enough squares."""
         beta1, beta2 = betas
         m[:] = beta1 * m + (1 - beta1) * g
         v[:] = beta2 * v + (1 - beta2) * g**2
@@ -70,7 +71,7 @@ class RAdam(Optimizer):
 
 
 def rectification(beta2: float, t: int) -> float | None:
-    """R at step `t`, or None while rho <= 5: see the formula above."""
+    """The factor r at step `t`; None while rho <= 5 (see the formula above)."""
     rho_inf = 2 / (1 - beta2) - 1
     rho = rho_inf - 2 * t * beta2**t / (1 - beta2**t)
     if rho <= 5:

@@ -1,7 +1,8 @@
 """Ranger: RAdam inside Lookahead.
 
-RAdam takes the steps, and warms up as it does alone; every k of them the slow weights go the fraction alpha of the way
-to theta, and RAdam goes on from there, with the m and v it has. The two ideas are independent of each other.
+RAdam makes the steps, with its warm-up. After every k steps the slow weights move the fraction alpha of the way to
+theta, and RAdam continues from there, with its m and v unchanged. The two ideas are independent of each other. (The
+symbols are explained in radam.py and lookahead.py.)
 
     m      <- beta1 m + (1 - beta1) g
     v      <- beta2 v + (1 - beta2) g**2
@@ -14,16 +15,16 @@ to theta, and RAdam goes on from there, with the m and v it has. The two ideas a
         theta <- theta - lr m_hat r l
     else:
         theta <- theta - lr m_hat
-    every k steps:                                       Lookahead; slow starts where theta does
+    every k steps:                                       Lookahead; slow starts as theta
         slow  <- slow + alpha (theta - slow)
         theta <- slow
 
 Source: L. Wright, "New deep learning optimizer, Ranger: synergistic combination of RAdam + Lookahead", 2019.
 The defaults here are those of the two parts; Wright's code has k = 6, beta1 = 0.95 and eps = 1e-5.
-PyTorch: has none. Keeps m, v and slow, three numbers per parameter.
+PyTorch: does not have it. Keeps m, v and slow, three numbers per parameter.
 
-When to use it: in place of RAdam where its steps swing. Both parts slow the start down, since r is small and theta gets
-only the fraction alpha of the way, so it is for long trainings; and as RAdam's, its first five steps are long where
+When to use it: in place of RAdam if its steps swing. Both parts make the start slower, since r is small and theta moves
+only the fraction alpha of the way, so it is for long trainings. As with RAdam, the first five steps are long if
 gradients are large. Usual rates: 1e-3 to 1e-2.
 To see it: ``python -m benchmarks surfaces --optimizers radam,ranger``. Tested in tests/test_rules.py against a second
 transcription, and against PyTorch's RAdam with Lookahead's lines around it; the transcription itself in

@@ -1,7 +1,7 @@
-"""RMSprop: Adagrad that forgets.
+"""RMSprop: Adagrad with an average of recent gradients instead of a sum of all.
 
-Instead of the sum of all squared gradients it keeps a running average v of the recent ones, so the step is
-the gradient over its own recent size, and never dies out.
+v is a running average of the squared gradients. So the step is the gradient divided by its own recent size, and does
+not become smaller and smaller.
 
     v     <- alpha v + (1 - alpha) g**2
     theta <- theta - lr g / (sqrt(v) + eps)
@@ -10,9 +10,9 @@ Source: T. Tieleman, G. Hinton, lecture 6.5 of "Neural Networks for Machine Lear
 average starts at 0 and is not corrected for that, so the first step is 1 / sqrt(1 - alpha) times lr.
 PyTorch: the same, eps outside the root. Keeps v, one number per parameter.
 
-When to use it: where the size of the gradients changes during the training, as in recurrent networks and reinforcement
-learning. The first steps are long (ten times lr with the default alpha), and near a minimum it swings by about lr until
-the rate falls. Usual rates: 1e-4 to 1e-2.
+When to use it: if the size of the gradients changes during the training, as in recurrent networks and reinforcement
+learning. The first steps are long (ten times lr with the default alpha), and near a minimum the parameters swing by
+about lr until the learning rate falls. Usual rates: 1e-4 to 1e-2.
 To see it: ``python -m benchmarks surfaces --optimizers adagrad,rmsprop``. Tested against a second transcription and
 PyTorch in tests/test_rules.py; the transcription itself in tests/test_references.py.
 """
@@ -33,6 +33,6 @@ class RMSprop(Optimizer):
     def rule(
         self, theta: Array, g: Array, v: Array, *, lr: float = 1e-2, alpha: float = 0.99, eps: float = 1e-8
     ) -> None:
-        """Average the squares, then divide by their root."""
+        """Average the squared gradients, then divide by the root of the average."""
         v[:] = alpha * v + (1 - alpha) * g**2
         theta -= lr * g / (sqrt(v) + eps)

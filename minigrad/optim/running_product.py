@@ -1,7 +1,7 @@
-"""What a rule needs to know of the steps before, when that is a number: a function of t, which need not be saved.
+"""Products over all steps so far, as functions of the number of steps t.
 
-Some rules have a factor that is a product over all steps so far. Kept on the optimizer it would be missing from
-checkpoints, and wrong for a parameter that has its own t; computed anew each time it would cost t multiplications.
+Some rules have a factor that is a product over all steps so far. As an attribute of the optimizer it would be missing
+from checkpoints, and wrong for a parameter with its own t. Computed from scratch it would need t multiplications.
 """
 
 from __future__ import annotations
@@ -12,10 +12,9 @@ from collections.abc import Callable
 
 
 def running_product(factor: Callable[..., float]) -> Callable[..., float]:
-    """Make of ``factor(t, ...)`` the function that gives factor(1, ...) times factor(2, ...) up to factor(t, ...).
+    """Turn ``factor(t, ...)`` into the function factor(1, ...) * factor(2, ...) * ... * factor(t, ...).
 
-    What has been multiplied is remembered for each set of further arguments, so the next step costs one
-    multiplication::
+    The products are cached for each set of further arguments, so the next step needs one multiplication::
 
         @running_product
         def decayed(t, beta):
@@ -24,7 +23,7 @@ def running_product(factor: Callable[..., float]) -> Callable[..., float]:
         decayed(3, 0.9)  # 0.45 * 0.675 * 0.7875
 
     Args:
-        factor: of t, from 1 on, and further hashable arguments; it must depend on nothing else.
+        factor: a function of t = 1, 2, ... and further hashable arguments, and of nothing else.
     """
 
     @functools.lru_cache(maxsize=64)

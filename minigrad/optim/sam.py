@@ -1,7 +1,7 @@
-"""SAM: sharpness-aware minimization. Look for a valley that is wide, not only deep.
+"""SAM, sharpness-aware minimization: look for a minimum that is wide, not only deep.
 
-A minimum is good if the loss around it is low too. SAM steps with the gradient found at the worst place nearby, which
-to first order lies at distance rho uphill.
+A minimum is better if the loss around it is low too. SAM makes its step with the gradient at the place with the highest
+loss nearby. To first order this is theta + rho g / |g|, at distance rho in the direction of the gradient g.
 
     g      = the gradient at theta
     g      = the gradient at theta + rho g / |g|
@@ -9,11 +9,11 @@ to first order lies at distance rho uphill.
 
 Paper: P. Foret, A. Kleiner, H. Mobahi, B. Neyshabur, "Sharpness-aware minimization for efficiently improving
 generalization", ICLR 2021, algorithm 1. |g| is taken over all parameters together.
-PyTorch: has none. Keeps nothing but what the inner optimizer keeps, and takes two gradients a step: `step` must be
-given a closure that computes the loss and its gradients.
+PyTorch: does not have it. Keeps only the state of the inner optimizer. It needs two gradients for each step, so `step`
+must be called with a closure that computes the loss and its gradients.
 
-When to use it: where the training loss is near 0 and the test accuracy is what matters; every step costs twice as much.
-Too large a rho does not train at all. Usual rates: those of the inner optimizer, with rho from 0.01 to 0.1.
+When to use it: if the training loss is near 0 and the test accuracy is what matters. Every step takes twice as long.
+With too large a rho it does not train at all. Usual rates: those of the inner optimizer, with rho from 0.01 to 0.1.
 To see it: ``python -m benchmarks mnist --optimizers sgd,sam``. Tested against optax in tests/test_rules_beyond.py; a
 second transcription, likewise, in tests/test_references_others.py.
 """
@@ -38,10 +38,10 @@ class SAM(Wrapper):
         self._own["rho"] = rho
 
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
-        """Find the gradient uphill of theta, and step with it from theta.
+        """Compute the gradient at theta + rho g / |g|, and make a step with it from theta.
 
         Args:
-            closure: forgets the gradients, computes the loss and its gradients, and returns the loss.
+            closure: resets the gradients, computes the loss and its gradients, and returns the loss.
 
         Returns:
             The loss at theta.

@@ -1,7 +1,7 @@
 """PyTorch's spelling of momentum: ``SGD(params, lr, momentum=0.9, nesterov=True)``.
 
-In PyTorch momentum and Nesterov's method are options of SGD. Here they are other algorithms, and other classes; this
-module lets `SGD` give the one that is meant, so that its own page need not mention it.
+In PyTorch momentum and Nesterov's method are options of SGD. Here they are algorithms and classes of their own. This
+module makes `SGD` with these options return the right one, so that sgd.py is only about SGD.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def _init(
 
 
 def understand() -> None:
-    """Let `SGD` understand it. A subclass of SGD with a constructor of its own does not pass this way."""
+    """Make `SGD` accept PyTorch's options. A subclass of SGD with its own constructor is not affected."""
     SGD.__new__ = _new  # type: ignore[method-assign, assignment]
     SGD.__init__ = _init  # type: ignore[method-assign, assignment]
     own = list(inspect.signature(_init).parameters.values())[1:]

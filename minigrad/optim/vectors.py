@@ -1,6 +1,6 @@
-"""theta and g: the parameters of an optimizer end to end in one vector, their gradients in a second.
+"""theta and g: the parameters of an optimizer end to end in one vector, and their gradients in a second.
 
-A layer's weight is then a view of theta, and its gradient is computed straight into g. Several optimizers on the same
+A layer's weight is then a view of theta, and its gradient is computed directly in g. Several optimizers with the same
 parameters share the vectors.
 """
 
@@ -27,7 +27,7 @@ class Vectors:
         for p in params:
             stop = start + p.data.size
             slot = Slot(self.theta[start:stop].reshape(p.shape), self.g[start:stop].reshape(p.shape), start, me)
-            # The tape may have recorded the old array, with the number of its last change.
+            # Recorded operations may still use the old array, from before it was last changed.
             p._memory = Memory(0 if p._memory is None else p._memory.changed)
             p._data, p._slot = slot.theta, slot
             self.slots.append(slot)
@@ -35,10 +35,10 @@ class Vectors:
 
     @staticmethod
     def of(params: list[Tensor], rule: str) -> Vectors:
-        """The vectors of exactly these tensors in this order: those of another optimizer, or else new ones.
+        """The vectors that hold exactly these tensors in this order: those of another optimizer, or new ones.
 
         Raises:
-            TypeError: the tensors are of several dtypes, or live on several devices.
+            TypeError: the tensors have several dtypes, or are on several devices.
         """
         slot = params[0]._slot
         found: Vectors | None = slot.vectors() if slot is not None else None
@@ -56,9 +56,9 @@ class Vectors:
 
 
 def copy_gradient(p: Tensor, slot: Slot) -> None:
-    """Copy a gradient that is an array of its own (it was read or assigned by the user) to its place in g.
+    """Copy a gradient that is not in g, because it was read or assigned by hand, to its place in g.
 
-    That array stays the parameter's gradient, so the user may go on changing it.
+    `p.grad` remains the same tensor, and the user can go on changing it.
     """
     gradient = p._grad.data if isinstance(p._grad, Tensor) else p._grad
     if gradient.shape != slot.g.shape:

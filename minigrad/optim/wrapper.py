@@ -1,7 +1,8 @@
-"""An optimizer around another: what Lookahead and its like share.
+"""The base class of optimizers around another optimizer, such as Lookahead and EMA.
 
-A wrapper's own formula is a `rule` too. It is called after each step of the optimizer inside, on what that step has
-changed, with theta and the vectors that the wrapper keeps, which start as a copy of theta before its first step.
+The formula of a wrapper is a `rule` too. It is called after each step of the inner optimizer, on the parameters which
+that step has changed, with theta and the vectors of the wrapper's state. These start as copies of theta before the
+first step.
 """
 
 from __future__ import annotations
@@ -12,19 +13,20 @@ from typing import Any, ClassVar
 
 from minigrad import backend
 from minigrad.backend import Array
-from minigrad.optim import formula
+from minigrad.optim.buffered import Segment
 from minigrad.optim.checkpoint import check_state_of, count_in, vector_in
 from minigrad.optim.hyperparameters import Range, by_name, checked, describe, signature_of, unknown
 from minigrad.optim.optimizer import Optimizer, check_class
 from minigrad.optim.outer import Outer, joined
-from minigrad.optim.program import Elementwise, Stretch
+from minigrad.optim.program import Elementwise
+from minigrad.optim.recorder import check
 from minigrad.tensor import Tensor
 
 
 class Wrapper(Outer):
-    """The base of optimizers around another: groups, gradients and hyperparameters are those of the one inside.
+    """The base class of optimizers around another; it has the groups, gradients and hyperparameters of the inner one.
 
-    A subclass names in `state` the vectors it keeps, and defines a rule without g::
+    A subclass names the vectors of its state in `state`, and defines a rule without g::
 
         class Average(Wrapper):
             state = ("average",)
@@ -35,16 +37,16 @@ class Wrapper(Outer):
             def averaged(self, theta, average):
                 theta[:] = average
 
-    Each vector of the state starts as a copy of theta. After its ``*`` the rule names its hyperparameters, and `t`, the
-    parameter's own count of steps, if it needs it. It works element by element. `averaged`, if there is one, changes
-    theta to the weights that are to be tested (see `Optimizer.averaged`).
+    Each vector of the state starts as a copy of theta. The arguments of the rule after the ``*`` are its
+    hyperparameters and, if it needs it, `t`, the parameter's own number of steps. The rule must be elementwise.
+    `averaged`, if defined, replaces theta by the weights to be tested (see `Optimizer.averaged`).
 
     Args:
-        base_optimizer: the optimizer inside.
-        hyperparameters: the rule's.
+        base_optimizer: the inner optimizer.
+        hyperparameters: those of the rule.
 
     Raises:
-        TypeError: `base_optimizer` is not an optimizer; a hyperparameter the rule does not know.
+        TypeError: `base_optimizer` is not an optimizer, or the rule does not have a hyperparameter of that name.
         ValueError: a hyperparameter is out of range.
     """
 
@@ -52,7 +54,7 @@ class Wrapper(Outer):
     base_optimizer: Optimizer
 
     def rule(self, theta: Array, *state: Array, **hyperparameters: Any) -> None:
-        """Change `theta` and the state in place, after a step of the optimizer inside. Here: nothing."""
+        """Change `theta` and the state in place, after a step of the inner optimizer. By default nothing changes."""
 
     def __init_subclass__(cls, **options: Any) -> None:
         """See `Optimizer.__init_subclass__`."""
@@ -75,7 +77,7 @@ class Wrapper(Outer):
         self._prepare()
         if type(self).rule is not Wrapper.rule:
             wanted = {n: value for n, value in self._own.items() if n in self._wants}
-            formula.check(name, self.rule, ("theta", *self.state), wanted, "t" in self._wants)
+            check(name, self.rule, ("theta", *self.state), wanted, "t" in self._wants)
         self.t = 0
         self.base_optimizer = base_optimizer
         self.needs_closure = type(self).needs_closure or base_optimizer.needs_closure
@@ -83,11 +85,11 @@ class Wrapper(Outer):
         self._ready = True
 
     def inside(self) -> list[Optimizer]:
-        """The one optimizer that this is around."""
+        """The inner optimizer, as a list."""
         return [self.base_optimizer]
 
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
-        """A step of the optimizer inside, then the wrapper's rule on what that step has changed."""
+        """Make a step of the inner optimizer, then apply the wrapper's rule to the parameters it has changed."""
         self._start()
         loss = self.base_optimizer.step(closure)
         self.t += 1
@@ -101,21 +103,21 @@ class Wrapper(Outer):
 
     def _prepare(self) -> None:
         self._elementwise = Elementwise(type(self).__name__, ("theta", *self.state))
-        self._prepared: dict[tuple[int, int, int], tuple[tuple[Array, ...], Stretch]] = {}
+        self._prepared: dict[tuple[int, int, int], tuple[tuple[Array, ...], Segment]] = {}
 
     def _apply_to(self, part: Optimizer, kept: dict[str, Array], start: int, stop: int, given: dict[str, Any]) -> None:
-        """The rule, on what a step of the optimizer inside has changed."""
+        """Apply the rule to a range of theta that a step of the inner optimizer has changed."""
         vectors = (part.theta, *kept.values())
         held = self._prepared.get((id(part), start, stop))
         if held is None or any(one is not other for one, other in zip(held[0], vectors, strict=True)):
             if len(self._prepared) >= 256:
                 self._prepared.clear()
-            held = vectors, Stretch(tuple(vector[start:stop] for vector in vectors))
+            held = vectors, Segment(tuple(vector[start:stop] for vector in vectors))
             self._prepared[id(part), start, stop] = held
         self._elementwise.apply(self.rule, held[1], given)
 
     def __getstate__(self) -> dict[str, Any]:
-        """For pickle and deepcopy: without what is prepared for the present vectors."""
+        """For pickle and deepcopy: without the objects that are prepared for the current vectors."""
         return {name: v for name, v in super().__getstate__().items() if name not in ("_elementwise", "_prepared")}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -129,12 +131,12 @@ class Wrapper(Outer):
             yield part, {name: part.added_vector(alias) for name, alias in aliases.items()}
 
     def _kept_vectors(self) -> dict[str, Array]:
-        """What the wrapper keeps: for several optimizers inside, copies, end to end."""
+        """The state of the wrapper; if the inner optimizer has several parts, copies, end to end."""
         by_part = [kept for _, kept in self._kept_by_part()]
         return {name: joined([kept[name] for kept in by_part]) for name in self.state}
 
     def _start(self) -> None:
-        """Let the vectors start where theta is, for parameters that have not been stepped yet."""
+        """Copy theta into the vectors of the state, for the parameters that have had no step yet."""
         self.refresh()
         for part, kept in self._kept_by_part():
             for start, stop in part.unstepped():
@@ -142,7 +144,7 @@ class Wrapper(Outer):
                     vector[start:stop] = part.theta[start:stop]
 
     def eval(self) -> None:
-        """See `Optimizer.eval`; if the wrapper has no average of its own, that of the optimizer inside."""
+        """See `Optimizer.eval`; if the wrapper has no average of its own, that of the inner optimizer is used."""
         if type(self).averaged is Optimizer.averaged:
             self.base_optimizer.eval()
             return
@@ -154,11 +156,11 @@ class Wrapper(Outer):
 
     @property
     def state_vectors(self) -> dict[str, Array]:  # type: ignore[override]
-        """What the optimizer inside keeps, and what the wrapper keeps."""
+        """The state of the inner optimizer and that of the wrapper."""
         return {**self.base_optimizer.state_vectors, **self._kept_vectors()}
 
     def __getattr__(self, name: str) -> Any:
-        """The wrapper's own hyperparameters and vectors; everything else is the optimizer's inside."""
+        """The wrapper's own hyperparameters and vectors; any other attribute is that of the inner optimizer."""
         if name.startswith("_") or "base_optimizer" not in self.__dict__:
             raise AttributeError(f"{type(self).__name__} has no attribute {name!r}")
         if name in self._own:
@@ -168,14 +170,14 @@ class Wrapper(Outer):
         return getattr(self.base_optimizer, name)
 
     def __setattr__(self, name: str, value: Any) -> None:
-        """Setting a hyperparameter sets it, here or in the optimizer inside: see `Optimizer.__setattr__`."""
+        """Setting a hyperparameter sets it here or in the inner optimizer: see `Optimizer.__setattr__`."""
         if self.__dict__.get("_ready") and name in self._own:
             self._own[name] = checked(type(self).__name__, name, value, self.ranges)
         else:
             super().__setattr__(name, value)
 
     def hyperparameters(self) -> tuple[str, ...]:
-        """The names of the hyperparameters, those of the optimizer inside among them."""
+        """The names of the hyperparameters, including those of the inner optimizer."""
         return tuple(dict.fromkeys((*self._own, *self.base_optimizer.hyperparameters())))
 
     def __repr__(self) -> str:
@@ -185,7 +187,7 @@ class Wrapper(Outer):
     # Saving and loading.
 
     def state_dict(self) -> dict[str, Any]:
-        """The state of the optimizer inside, and what the wrapper keeps: all that decides the steps to come."""
+        """The states of the inner optimizer and of the wrapper: all that determines the further steps."""
         self._start()
         vectors = {name: Tensor(vector.copy()) for name, vector in self._kept_vectors().items()}
         inside = self.base_optimizer.state_dict()
@@ -209,6 +211,6 @@ class Wrapper(Outer):
         for part, kept in self._kept_by_part():
             for name, vector in kept.items():
                 saved = vectors[name]
-                if saved is not None:  # None was saved before the first step, by earlier versions
+                if saved is not None:  # earlier versions saved None before the first step
                     vector[:] = backend.to_device(saved[first : first + vector.size], backend.device_of(vector))
             first += part.theta.size

@@ -1,4 +1,4 @@
-"""Data sets and loaders, where PyTorch has them."""
+"""Data sets and loaders, under the same name as in PyTorch."""
 
 from minigrad.utils import data
 

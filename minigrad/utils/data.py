@@ -1,4 +1,4 @@
-"""Data sets, and the loader that cuts them into mini-batches."""
+"""Data sets, and the loader that divides them into mini-batches."""
 
 from __future__ import annotations
 
@@ -14,42 +14,41 @@ from minigrad.tensor import ShapeError, Tensor
 
 
 class Dataset:
-    """Samples by number. A subclass gives ``__len__`` and ``__getitem__``; `batch` too if it can fetch many at once."""
+    """A sequence of samples. A subclass defines ``__len__`` and ``__getitem__``, and `batch` if that can be faster."""
 
     @property
     def index_device(self) -> backend.device:
-        """Where `batch` is to find its indices: a data set on a GPU has those of a whole epoch sent there at once."""
+        """The device for the indices that `batch` gets: for a data set on a GPU a whole epoch's are moved at once."""
         return backend.CPU
 
     def __len__(self) -> int:
-        raise NotImplementedError(f"{type(self).__name__} must say how many samples it has: define __len__")
+        raise NotImplementedError(f"{type(self).__name__} must define __len__, the number of its samples")
 
     def __getitem__(self, index: int) -> Any:
-        raise NotImplementedError(f"{type(self).__name__} must give sample {index}: define __getitem__")
+        raise NotImplementedError(f"{type(self).__name__} must define __getitem__, to return sample {index}")
 
     def batch(self, indices: numpy.ndarray) -> Any:
-        """The samples `indices` (int64) as one mini-batch, put together by `default_collate`."""
+        """The samples `indices` (int64) as one mini-batch, combined by `default_collate`."""
         return default_collate([self[int(i)] for i in indices])
 
 
 def default_collate(batch: Sequence[Any]) -> Any:
-    """Samples of one structure as one mini-batch of that structure, part by part (PyTorch's ``default_collate``).
+    """Combine samples of the same structure into one mini-batch of that structure (PyTorch's ``default_collate``).
 
-    Tensors, arrays and numbers become a tensor with a new first axis. They keep their dtype; Python's floats become
-    float64, integers int64 and truths bool, as in PyTorch. Strings and bytes become a list of them. Dictionaries,
-    lists and named tuples become one of their kind, whose parts are mini-batches. A tuple becomes a tuple (in
-    PyTorch a list).
+    Tensors, arrays and numbers become a tensor with a new first axis. They keep their dtype; Python floats become
+    float64, integers int64 and bools bool, as in PyTorch. Strings and bytes become a list. Dictionaries, lists and
+    named tuples become one of their type, whose parts are mini-batches. Tuples become a tuple (in PyTorch a list).
 
-    Unlike PyTorch it refuses what does not belong together, instead of going by the first sample: dictionaries with
-    different keys, parts of different kinds, integers among floats.
+    Samples that do not fit together are refused (PyTorch would follow the first one): dictionaries with different keys,
+    parts of different types, integers among floats.
 
     Raises:
         ValueError: there are no samples, or their shapes, lengths or keys differ.
-        TypeError: a part is of a kind that has no place in a mini-batch (None, say), or the kinds differ.
+        TypeError: a part is of a type that cannot be in a mini-batch (None, for example), or the types differ.
     """
     samples = list(batch)
     if not samples:
-        raise ValueError("a mini-batch is made of at least one sample")
+        raise ValueError("a mini-batch needs at least one sample")
     try:
         return _collate(samples, "")
     except RecursionError:
@@ -57,7 +56,7 @@ def default_collate(batch: Sequence[Any]) -> Any:
 
 
 def _collate(parts: list[Any], place: str) -> Any:
-    """`place` says which part of the samples these are: ``['x'][0]``, say."""
+    """Combine one part of all samples; `place` describes it for messages, as ``['x'][0]``."""
     kind = _same("kind", [_kind(part, f"sample {i}{place}") for i, part in enumerate(parts)], place, TypeError)
     if kind == "numbers":
         return _stack(parts, place)
@@ -69,7 +68,7 @@ def _collate(parts: list[Any], place: str) -> Any:
         columns = {key: _collate([part[key] for part in parts], f"{place}[{key!r}]") for key in first}
         if not isinstance(first, MutableMapping):
             return columns
-        twin = copy.copy(first)  # an OrderedDict, say
+        twin = copy.copy(first)  # keeps the type, for example OrderedDict
         twin.update(columns)
         return twin
     _same("number of parts", [len(part) for part in parts], place)
@@ -78,7 +77,7 @@ def _collate(parts: list[Any], place: str) -> Any:
         return first._make(values)
     try:
         return type(first)(values)
-    except TypeError:  # a range, say
+    except TypeError:  # for example a range
         return values
 
 
@@ -118,7 +117,7 @@ _NUMBERS = {"b": "bool", "i": "integers", "u": "unsigned integers", "f": "floati
 
 
 def _as_array(part: Any, name: str) -> Array:
-    """A number, an array or a tensor as an array of numbers: never one of objects."""
+    """A number, an array or a tensor as an array of numbers."""
     array = part.data if isinstance(part, Tensor) else part
     if not backend.is_array(array):
         try:
@@ -134,7 +133,7 @@ def _as_array(part: Any, name: str) -> Array:
 
 
 def _same(what: str, features: list[Any], place: str, error: type[Exception] = ValueError) -> Any:
-    """The feature that all samples have; an error if they differ in it."""
+    """The feature that all samples have in common; raises if they differ."""
     for i, feature in enumerate(features):
         if feature != features[0]:
             raise error(
@@ -145,10 +144,10 @@ def _same(what: str, features: list[Any], place: str, error: type[Exception] = V
 
 
 class TensorDataset(Dataset):
-    """Tensors whose first axes run over the same samples.
+    """A data set of tensors, in each of which the first axis is the number of the sample.
 
     Raises:
-        ValueError: there are none, or their first axes differ in length.
+        ValueError: there are no tensors, or their first axes differ in length.
     """
 
     def __init__(self, *tensors: Any) -> None:
@@ -156,7 +155,7 @@ class TensorDataset(Dataset):
         lengths = {t.shape[0] if t.ndim else None for t in self.tensors}
         if len(lengths) != 1 or None in lengths:
             raise ShapeError(
-                f"TensorDataset: first axes must have one length; shapes are {[t.shape for t in self.tensors]}"
+                f"TensorDataset: first axes must have the same length; shapes are {[t.shape for t in self.tensors]}"
             )
 
     def __len__(self) -> int:
@@ -167,23 +166,23 @@ class TensorDataset(Dataset):
 
     @property
     def index_device(self) -> backend.device:
-        """Where the (first) tensor lives."""
+        """The device of the (first) tensor."""
         return self.tensors[0].device
 
     def batch(self, indices: Array) -> tuple[Tensor, ...]:
         """Rows `indices` of every tensor.
 
-        Indices that come on a GPU are not looked at (the host would have to wait): one out of range wraps around.
+        Indices on a GPU are not checked, since the CPU would have to wait for that; one out of range wraps around.
 
         Raises:
-            IndexError: an index is out of range.
+            IndexError: an index is out of range (if the indices are on the CPU).
         """
         return tuple(Tensor(_rows(t.data, indices)) for t in self.tensors)
 
 
 def _rows(array: Array, indices: Array) -> Array:
     if type(array) is not numpy.ndarray and isinstance(indices, numpy.ndarray):
-        # A GPU would not find an index out of range: look while they are here.
+        # CuPy does not check whether indices are in range, so check them here.
         wrong = indices[(indices < -len(array)) | (indices >= len(array))]
         if wrong.size:
             raise IndexError(f"index {wrong[0]} is out of range for a data set of {len(array)} samples")
@@ -194,16 +193,16 @@ def _rows(array: Array, indices: Array) -> Array:
 class DataLoader:
     """Mini-batches of a data set, in order or shuffled.
 
-    Samples are fetched by the data set's `batch`, or one by one and put together by `default_collate`.
+    Samples are fetched by the data set's `batch`, or one by one and then combined by `default_collate`.
 
-    Each start of an iteration takes a 64-bit draw, and with `shuffle` a permutation, from the generator, in the
-    manner of the PyTorch that made the notebook; so testing in the middle of an epoch shifts later epochs' draws.
+    Each iteration begins with a 64-bit draw from the generator and, with `shuffle`, a permutation. This is what PyTorch
+    did in the course notebook ("6. Optimizers"), so that testing during an epoch changes the order of later epochs.
 
     Args:
         dataset: a `Dataset`, or anything with ``len`` and ``[i]``.
-        batch_size: samples in a mini-batch; the last one may be smaller.
+        batch_size: the number of samples in a mini-batch; the last one may be smaller.
         shuffle: draw a new order for every epoch.
-        drop_last: leave out a last mini-batch that is smaller.
+        drop_last: leave out the last mini-batch if it is smaller.
 
     Raises:
         ValueError: the batch size is not a positive integer, or the data set is empty.
@@ -224,13 +223,13 @@ class DataLoader:
         return whole + (rest > 0 and not self.drop_last)
 
     def __iter__(self) -> Iterator[Any]:
-        # Not a generator function: the draws belong to the call of iter(), before anything else draws.
+        # This is not a generator function, so the random numbers are drawn when iter() is called.
         generator = random.default_generator
         generator.outputs64(1)
         order: Array = generator.permutation(len(self.dataset)) if self.shuffle else numpy.arange(len(self.dataset))
         if isinstance(self.dataset, Dataset):
             order = backend.to_device(order, self.dataset.index_device)
         fetch = getattr(self.dataset, "batch", None)
-        if not callable(fetch):  # a list, or something that uses the name for something else
+        if not callable(fetch):  # a list, or an object that uses the name for something else
             fetch = lambda indices: default_collate([self.dataset[int(i)] for i in indices])  # noqa: E731
         return (fetch(order[k * self.batch_size : (k + 1) * self.batch_size]) for k in range(len(self)))
