@@ -13,7 +13,7 @@ from minigrad import arrays, backend, conversion
 from minigrad.conversion import ShapeError
 from minigrad.operation import Needs, Operation
 from minigrad.recording import Memory, mode
-from minigrad.tensor import Tensor
+from minigrad.tensor import RETAINED, Tensor
 
 
 def backpropagate(
@@ -93,6 +93,8 @@ def _walk(root: Tensor, gradient: Any, retain: bool, create_graph: bool, wanted:
             _check_same_data(op, inputs, used)
             values, y = inputs, node
         gets = node._wanted
+        if gets & RETAINED and wanted is None:
+            _deliver(node, g, g, None)
         for i, vjp, into, needs in op.vjps:
             if not gets >> i & 1:  # input i requires no gradient
                 continue

@@ -107,7 +107,7 @@ def _compare(
             moved = list(points)
             step = backend.to_device(side * direction, points[i].device)
             moved[i] = Tensor(points[i].data + step, requires_grad=True)
-            ends.append(float(scalar(*moved)))
+            ends.append(scalar(*moved).item())
         return (ends[0] - ends[1]) / (2 * eps)
 
     def compare(i: int, where: str, ours: float, theirs: float) -> None:

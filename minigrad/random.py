@@ -93,6 +93,15 @@ class Generator:
         self._leftover = radius * math.sin(angle)
         return radius * math.cos(angle)
 
+    def integers(self, low: int, high: int, shape: tuple[int, ...]) -> numpy.ndarray:
+        """Integers from `low` up to but excluding `high` (int64): the remainder of one output, or of a 64-bit draw.
+
+        As in PyTorch, 64 bits are drawn if the range is 2**28 or more.
+        """
+        span, count = high - low, math.prod(shape)
+        drawn = self.outputs64(count) if span >= 2**28 else self.outputs(count)
+        return (drawn % numpy.uint64(span)).astype(numpy.int64).reshape(shape) + low
+
     def permutation(self, count: int) -> numpy.ndarray:
         """A random order of 0 .. count - 1 (int64), by the Fisher-Yates shuffle from the front."""
         order = list(range(count))
@@ -161,3 +170,18 @@ default_generator = Generator(0)
 def manual_seed(seed: int) -> Generator:
     """Seed the default generator, from which all random numbers of minigrad are drawn."""
     return default_generator.manual_seed(seed)
+
+
+def initial_seed() -> int:
+    """The seed of the default generator."""
+    return default_generator.seed
+
+
+def get_rng_state() -> dict[str, Any]:
+    """The state of the default generator; see `Generator.get_state`."""
+    return default_generator.get_state()
+
+
+def set_rng_state(new_state: Mapping[str, Any]) -> None:
+    """Continue the default generator from a state that `get_rng_state` returned."""
+    default_generator.set_state(new_state)

@@ -84,6 +84,30 @@ class enable_grad(no_grad):
     recording = True
 
 
+_current = mode
+
+
+class set_grad_enabled:
+    """Record from now on if `mode` is true, and not if it is false; as a block, until its end (PyTorch's name)."""
+
+    def __init__(self, mode: bool) -> None:
+        self._before = _current.recording
+        _current.recording = bool(mode)
+
+    def __enter__(self) -> None:
+        """The mode is set already."""
+
+    def __exit__(self, *exception: object) -> None:
+        _current.recording = self._before
+
+
+def inference_mode(mode: Any = True) -> Any:
+    """`no_grad` under another name of PyTorch's; with False, a block that changes nothing."""
+    if callable(mode):  # @inference_mode
+        return no_grad(mode)
+    return no_grad() if mode else set_grad_enabled(_current.recording)
+
+
 def _driven(running: Any, block: type[no_grad]) -> Generator[Any, Any, Any]:
     """Run a generator or a coroutine, entering `block` only while its own code runs."""
     resume, value = running.send, None

@@ -6,23 +6,32 @@ first, and `minigrad.ops` defines the operations and makes them methods of `Tens
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from typing import Any
 
 import numpy
 from numpy import ndarray
 
-from minigrad import backend, conversion
+from minigrad import backend, conversion, printing
 from minigrad.backend import Array
 from minigrad.conversion import ShapeError
 from minigrad.methods import Methods
-from minigrad.recording import Memory, Slot
+from minigrad.recording import Memory, Slot, mode
 
 float16 = numpy.dtype("float16")
 float32 = numpy.dtype("float32")
 float64 = numpy.dtype("float64")
+int8 = numpy.dtype("int8")
+int16 = numpy.dtype("int16")
+int32 = numpy.dtype("int32")
 int64 = numpy.dtype("int64")
+uint8 = numpy.dtype("uint8")
 bool_ = numpy.dtype("bool")
+
+
+RETAINED = 1 << 62
+"""The bit of `Tensor._wanted` that says: keep the gradient of this result."""
 
 
 class Tensor(Methods):
@@ -46,9 +55,7 @@ class Tensor(Methods):
         "_wanted",
     )
 
-    # Makes NumPy and CuPy call the tensor's reflected method (such as __radd__) for array + tensor.
-    __array_ufunc__ = None
-    __array_priority__ = 1000
+    __array_priority__ = 1000  # for NumPy's and CuPy's operators; see also functions/ufuncs.py
 
     _data: Array
     _requires_grad: bool
@@ -58,13 +65,15 @@ class Tensor(Methods):
     _op: Any  # the Operation that computed it; None for a leaf
     _args: tuple[Any, ...]  # the arguments of that operation, with tensors as tensors ...
     _values: list[Any] | None  # ... and with tensors as arrays; None once the graph is freed
-    _wanted: int  # which arguments required gradients when it was computed: bit i for argument i
+    _wanted: int  # which arguments required gradients when it was computed: bit i for argument i; see also RETAINED
     _order: int  # the number of the operation on the tape
 
     def __init__(self, data: Any, requires_grad: bool = False) -> None:
         self._memory = None
         if isinstance(data, Tensor):
             self._data, self._memory = data._data, data._shared_memory()
+        elif isinstance(data, list):  # PyTorch's Tensor([1, 2]) is float32, its tensor([1, 2]) int64
+            self._data = conversion.plain(data, float32)
         else:
             self._data = conversion.plain(data)
         self._grad = None
@@ -157,9 +166,35 @@ class Tensor(Methods):
         """The number of its elements."""
         return int(self._data.size)
 
+    nelement = numel
+
     def dim(self) -> int:
         """The number of its axes."""
         return self._data.ndim
+
+    ndimension = dim
+
+    def element_size(self) -> int:
+        """The number of bytes of one element."""
+        return self._data.dtype.itemsize
+
+    def is_floating_point(self) -> bool:
+        """Whether its elements are floating-point numbers."""
+        return self._data.dtype.kind == "f"
+
+    def is_contiguous(self) -> bool:
+        """Whether its elements lie in memory in the order of its axes."""
+        return bool(self._data.flags.c_contiguous)
+
+    @property
+    def is_cuda(self) -> bool:
+        """Whether it is on a GPU."""
+        return self.device.type == "cuda"
+
+    @property
+    def grad_fn(self) -> Any:
+        """The operation that computed it; None for a leaf."""
+        return self._op
 
     # Its values, as Python and NumPy objects.
 
@@ -177,12 +212,14 @@ class Tensor(Methods):
         """Its elements as (nested) lists of Python numbers."""
         return self._data.tolist()
 
-    def numpy(self) -> ndarray:
-        """Its array, not a copy.
+    def numpy(self, *, force: bool = False) -> ndarray:
+        """Its array, not a copy; with `force`, a tensor on a GPU is copied to the CPU.
 
         Raises:
             TypeError: the tensor is on a GPU; call ``.cpu()`` first.
         """
+        if force:
+            return backend.to_numpy(self.data)
         if not isinstance(self.data, numpy.ndarray):
             raise TypeError(f"this tensor is on {self.device}: use .cpu().numpy() to copy it to the CPU")
         return self.data
@@ -191,10 +228,36 @@ class Tensor(Methods):
         return numpy.array(self.numpy(), dtype=dtype, copy=copy)
 
     def __float__(self) -> float:
+        if self._requires_grad and mode.recording:
+            # Python calls this for float(tensor), and for math.sqrt(tensor), where the gradient is lost unnoticed.
+            warnings.warn(
+                "a tensor that requires gradients became a Python number, through which no gradient flows: "
+                "use .item() if that is meant, and minigrad's functions instead of those of math if it is not",
+                stacklevel=2,
+            )
         return float(self.item())
+
+    def __complex__(self) -> complex:
+        return complex(self.item())
 
     def __int__(self) -> int:
         return int(self.item())
+
+    def __round__(self, ndigits: int | None = None) -> Any:
+        """A Python number; the elements of a tensor with axes are rounded by its method `round`."""
+        return self.round(decimals=ndigits or 0) if self._data.ndim else round(self.item(), ndigits)
+
+    def __format__(self, spec: str) -> str:
+        if not spec:
+            return str(self)
+        if self._data.ndim:
+            raise TypeError(
+                f"{spec!r} formats one number, not a tensor of shape {self.shape}: use .item() or .tolist()"
+            )
+        return format(self.item(), spec)
+
+    def __contains__(self, element: Any) -> bool:
+        return bool((self._data == (element._data if isinstance(element, Tensor) else element)).any())
 
     def __index__(self) -> int:
         if self._data.dtype.kind not in "iu":
@@ -215,7 +278,9 @@ class Tensor(Methods):
         return (self[i] for i in range(len(self)))
 
     def __repr__(self) -> str:
-        text = numpy.array2string(backend.to_numpy(self.data), separator=", ", prefix="tensor(")
+        text = printing.elements(backend.to_numpy(self.data), "tensor(")
+        if not self.numel() and self.shape != (0,):
+            text += f", size={self.shape}"
         if self.dtype not in (float32, int64, bool_):
             text += f", dtype={self.dtype}"
         if self.device.type != "cpu":
@@ -291,17 +356,18 @@ class Tensor(Methods):
         self._requires_grad = bool(requires_grad)
         return self
 
-    def write(self, values: Array) -> None:
+    def write(self, values: Array, index: Any = ...) -> None:
         """Change the elements in place, and so those of every tensor that shares the memory.
 
         Args:
             values: an array that broadcasts to this tensor's shape; its elements are cast to the tensor's dtype.
+            index: change only the elements that this index of the array chooses.
 
         Raises:
             RuntimeError: the tensor's array cannot be written to, for example because broadcasting made it.
         """
         try:
-            self._data[...] = values
+            self._data[index] = values
         except ValueError as error:
             if getattr(self._data, "flags", None) is not None and not getattr(self._data.flags, "writeable", True):
                 raise RuntimeError(
@@ -314,6 +380,22 @@ class Tensor(Methods):
     def detach(self) -> Tensor:
         """A new leaf with the same array, which requires no gradient; changes in place affect both."""
         return Tensor(self)
+
+    def detach_(self) -> Tensor:
+        """Forget the operation that computed it, in place: it becomes a leaf, which requires no gradient."""
+        self._op, self._requires_grad = None, False
+        return self
+
+    def retain_grad(self) -> None:
+        """Let `backward` set `grad` for this result of an operation, too, and not only for leaves.
+
+        Raises:
+            RuntimeError: it does not require gradients.
+        """
+        if not self._requires_grad:
+            raise RuntimeError("retain_grad() needs a tensor that requires gradients")
+        if self._op is not None:
+            self._wanted |= RETAINED
 
     def clone(self) -> Tensor:
         """A copy, through which gradients flow."""

@@ -402,6 +402,17 @@ class ndarray:
     def argmax(self, axis: Any = None, out: Any = None, dtype: Any = None, keepdims: bool = False) -> ndarray:
         return self._reduced("argmax", axis, out, keepdims)
 
+    def argmin(self, axis: Any = None, out: Any = None, dtype: Any = None, keepdims: bool = False) -> ndarray:
+        return self._reduced("argmin", axis, out, keepdims)
+
+    def cumsum(self, axis: Any = None, dtype: Any = None, out: Any = None) -> ndarray:
+        _launch("cumsum")
+        return _new(_quietly(self._a.cumsum, axis, dtype))
+
+    def argsort(self, axis: int = -1) -> ndarray:
+        _launch("argsort")
+        return _new(self._a.argsort(axis=axis, kind="stable"))
+
     # Operators.
 
     __add__, __radd__, __iadd__ = _operator("add"), _operator("add", True), _in_place("add")
@@ -524,13 +535,22 @@ def matmul(a: Any, b: Any, out: Any = None) -> Any:
 _NAMES = (
     "absolute",
     "add",
+    "arccos",
+    "arcsin",
+    "arctan",
     "bitwise_and",
     "bitwise_or",
     "bitwise_xor",
+    "ceil",
     "cos",
+    "cosh",
     "divide",
     "equal",
     "exp",
+    "exp2",
+    "expm1",
+    "floor",
+    "floor_divide",
     "greater",
     "greater_equal",
     "invert",
@@ -539,6 +559,9 @@ _NAMES = (
     "less",
     "less_equal",
     "log",
+    "log10",
+    "log1p",
+    "log2",
     "logical_and",
     "logical_not",
     "logical_or",
@@ -549,13 +572,18 @@ _NAMES = (
     "not_equal",
     "power",
     "reciprocal",
+    "remainder",
+    "rint",
     "sign",
     "sin",
+    "sinh",
     "sqrt",
     "square",
     "subtract",
+    "tan",
     "tanh",
     "true_divide",
+    "trunc",
 )
 UFUNCS: dict[str, Any] = {name: ufunc(name) for name in _NAMES}
 UFUNCS["matmul"] = matmul
@@ -640,6 +668,30 @@ def expand_dims(a: ndarray, axis: Any) -> ndarray:
     return a._view(numpy.expand_dims(a._a, axis))
 
 
+def repeat(a: ndarray, repeats: Any, axis: Any = None) -> ndarray:
+    if isinstance(repeats, ndarray):
+        raise TypeError("cupy.ndarray of repeats is not supported")
+    _launch("repeat")
+    return _new(numpy.repeat(a._a, repeats, axis))
+
+
+def ascontiguousarray(a: ndarray, dtype: Any = None) -> ndarray:
+    return a.copy()
+
+
+def unique(
+    ar: ndarray, return_index: bool = False, return_inverse: bool = False, return_counts: bool = False, axis: Any = None
+) -> Any:
+    counts.wait("unique")
+    found = numpy.unique(ar._a, return_index, return_inverse, return_counts, axis)
+    return tuple(map(_new, found)) if isinstance(found, tuple) else _new(found)
+
+
+def bincount(x: ndarray, weights: Any = None, minlength: Any = None) -> ndarray:
+    counts.wait("bincount")
+    return _new(numpy.bincount(x._a, None if weights is None else weights._a, minlength or 0))
+
+
 class ElementwiseKernel:
     """A kernel that is compiled by the C++ compiler, as a loop; the same body, with the same rounding."""
 
@@ -686,7 +738,7 @@ class Stream:
 def _module() -> types.ModuleType:
     made = types.ModuleType("cupy", __doc__)
     names = (array, asarray, empty, zeros, full, zeros_like, ones_like, arange, concatenate, stack, where)
-    for function in (*names, broadcast_to, expand_dims, matmul):
+    for function in (*names, ascontiguousarray, bincount, broadcast_to, expand_dims, matmul, repeat, unique):
         setattr(made, function.__name__, function)
     for name, function in UFUNCS.items():
         setattr(made, name, function)

@@ -570,7 +570,8 @@ def test_shapes_and_axes_are_integers_of_any_kind(three: Any) -> None:
     y = t(1, 2, 3, 4)
     assert y.sum(three).shape == (1, 2, 3)
     assert y.sum((three, 0)).shape == (2, 3)
-    assert y.max(three)[0].shape == y.argmax(three).shape == (1, 2, 3)
+    assert y.argmax(three).shape == (1, 2, 3)
+    assert isinstance(three, minigrad.Tensor) or y.max(three)[0].shape == (1, 2, 3)  # a tensor would be compared with
     assert y.softmax(three).shape == (1, 2, 3, 4)
     assert y.transpose(three, 0).shape == (4, 2, 3, 1)
     assert y.flatten(two, three).shape == (1, 2, 12)
@@ -599,9 +600,10 @@ def test_axes_and_lengths_that_are_no_integers(wrong: Any) -> None:
 
 
 def test_max_takes_one_axis() -> None:
-    for function in (ops.max, ops.argmax):
-        with pytest.raises(TypeError, match=r"max: takes one axis, or None for all, not \(0, 1\)"):
-            function(t(2, 3), (0, 1))
+    with pytest.raises(TypeError, match=r"max: takes one axis, or None for all, not \(0, 1\)"):
+        ops.max(t(2, 3), (0, 1))
+    with pytest.raises(TypeError, match=r"argmax: an axis is an integer, not \(0, 1\)"):
+        minigrad.argmax(t(2, 3), (0, 1))
 
 
 # --- Sums that keep their digits ---------------------------------------------------------------------

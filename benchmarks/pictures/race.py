@@ -176,7 +176,7 @@ class _Log:
         with self.surface.evaluating():
             f = self.surface.function(self.x, self.y)
             f.backward()
-        return float(f)
+        return f.item()
 
     def note(self) -> float:
         """Compute the loss at (x, y) and return it. If it is finite, or this is the start, add a row."""

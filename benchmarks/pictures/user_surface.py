@@ -98,8 +98,8 @@ def _check(surface: Surface) -> None:
         raise UsageError(f"{where} returns a {f}, not a tensor: use the tensors' own operations")
     if f.numel() != 1:
         raise UsageError(f"{where} must return a scalar for two scalars, not a tensor of shape {f.shape}")
-    if not math.isfinite(float(f)):
-        raise UsageError(f"{where} is {float(f)} at the start, {surface.start[0]:g},{surface.start[1]:g}")
+    if not math.isfinite(f.item()):
+        raise UsageError(f"{where} is {f.item()} at the start, {surface.start[0]:g},{surface.start[1]:g}")
     if not f.requires_grad:
         raise UsageError(f"{where} returns what does not depend on x and y: it has no slope to go down")
 

@@ -75,7 +75,7 @@ def watch(make: Callable[[Any], optim.Optimizer], seed: int) -> dict[int, Gradie
     seen = {}
     for iteration, loss in network.steps(model, optimizer, DataLoader(data, 100, shuffle=True), SHOWN[-1]):
         if iteration in SHOWN:
-            seen[iteration] = _measured(numpy.abs(optimizer.g), float(loss))
+            seen[iteration] = _measured(numpy.abs(optimizer.g), loss.item())
     return seen
 
 

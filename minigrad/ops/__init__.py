@@ -32,13 +32,12 @@ from minigrad.ops.elementwise import (
 )
 from minigrad.ops.losses import log_softmax, mean_cross_entropy, nll, softmax
 from minigrad.ops.products import linear, matmul
-from minigrad.ops.reductions import argmax, max, mean, sum
+from minigrad.ops.reductions import max, mean, sum
 from minigrad.ops.shapes import broadcast_to, cat, flatten, getitem, reshape, stack, transpose
 
 __all__ = [
     "abs",
     "add",
-    "argmax",
     "broadcast_to",
     "cat",
     "cos",

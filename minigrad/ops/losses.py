@@ -13,9 +13,11 @@ from minigrad.ops.arguments import as_floating, checked_dim, is_half
 from minigrad.ops.elementwise import exp
 from minigrad.ops.reductions import sum
 from minigrad.ops.shapes import _astype
+from minigrad.spelling import numpy_names
 from minigrad.tensor import float16, float32
 
 
+@numpy_names
 def softmax(a: Any, dim: int = -1) -> Any:
     """exp(a) / sum of exp(a) along `dim`, safe against overflow; for float16 it is computed in float32.
 
@@ -28,6 +30,7 @@ def softmax(a: Any, dim: int = -1) -> Any:
     return exp(_log_softmax(a, dim))
 
 
+@numpy_names
 def log_softmax(a: Any, dim: int = -1) -> Any:
     """a - log(sum of exp(a)) along `dim`, with the largest element subtracted first so that nothing overflows.
 

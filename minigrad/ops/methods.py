@@ -8,16 +8,15 @@ from typing import Any
 import numpy
 
 from minigrad import backend, conversion
-from minigrad.backend import Array
 from minigrad.conversion import ShapeError
 from minigrad.ops.arguments import argument, array_of, operand
 from minigrad.ops.elementwise import abs, add, cos, div, exp, log, mul, neg, pow, relu, sigmoid, sin, sqrt, sub, tanh
 from minigrad.ops.losses import log_softmax, softmax
 from minigrad.ops.products import matmul
-from minigrad.ops.reductions import argmax, max, mean, sum
+from minigrad.ops.reductions import mean, sum
 from minigrad.ops.shapes import _astype, _reverse_axes, _to_device, flatten, getitem, reshape, transpose
 from minigrad.recording import is_grad_enabled
-from minigrad.tensor import Tensor, bool_, float32, float64, int64
+from minigrad.tensor import Tensor, float32
 
 
 def _not_differentiated(name: str, function: Any) -> Any:
@@ -53,17 +52,45 @@ def _arithmetic(op: Any, is_reflected: bool = False) -> Any:
     name = op.__name__
 
     def method(a: Tensor, b: Any) -> Any:
-        if not isinstance(b, Tensor) and type(b) is not float:
+        if isinstance(b, Tensor):
+            if a._data.dtype is not b._data.dtype or a._data.dtype.kind != "f":
+                a, b = _promoted(name, a, b)
+        elif type(b) is float:
+            if a._data.dtype.kind != "f":
+                a = a.to(float32)
+        else:
             if isinstance(b, (str, bytes)):
                 argument(name, b)  # raises; Python would try to repeat the string
             b = operand(name, b, a)
             if b is NotImplemented:
                 return b
+            if name == "div" and a._data.dtype.kind != "f" and isinstance(b, int):
+                a = a.to(float32)
         return op(b, a) if is_reflected else op(a, b)
 
     method.__name__ = name
     method.__doc__ = op.__doc__
     return method
+
+
+_RANKS = {"b": 0, "i": 1, "u": 1, "f": 2}
+
+
+def _promoted(name: str, a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
+    """Two tensors of the dtypes that PyTorch computes with.
+
+    Floating point wins over integers, and integers over bools, whatever their precision; otherwise a tensor with axes
+    decides over one without, and only then the higher precision. Integers and bools are divided as float32.
+    """
+    x, y = a._data.dtype, b._data.dtype
+    if name == "div" and x.kind != "f" and y.kind != "f":
+        return a.to(float32), b.to(float32)
+    rank, other = _RANKS[x.kind], _RANKS[y.kind]
+    if rank == other:
+        if (a.ndim == 0) == (b.ndim == 0):
+            return a, b
+        return (a, b.to(x)) if a.ndim else (a.to(y), b)
+    return (a, b.to(x)) if rank > other else (a.to(y), b)
 
 
 def _to(a: Tensor, *targets: Any, device: Any = None, dtype: Any = None) -> Tensor:
@@ -115,14 +142,6 @@ def _in_place(name: str, op: Any) -> Any:
 
 
 def _install() -> None:
-    def all_of(a: Array, dim: Any = None) -> Array:
-        """Whether all elements (along `dim`) are true."""
-        return a.all(axis=dim)
-
-    def any_of(a: Array, dim: Any = None) -> Array:
-        """Whether any element (along `dim`) is true."""
-        return a.any(axis=dim)
-
     methods: dict[str, Any] = {
         "__add__": _arithmetic(add),
         "__radd__": _arithmetic(add),
@@ -152,13 +171,9 @@ def _install() -> None:
         "tanh": tanh,
         "sigmoid": sigmoid,
         "relu": relu,
-        "abs": abs,
-        "pow": lambda a, exponent: pow(a, argument("pow", exponent, a)),
         "matmul": matmul,
         "sum": sum,
         "mean": mean,
-        "max": max,
-        "argmax": argmax,
         "softmax": softmax,
         "log_softmax": log_softmax,
         "reshape": reshape,
@@ -169,12 +184,6 @@ def _install() -> None:
         "to": _to,
         "cpu": lambda a: _to(a, "cpu"),
         "cuda": lambda a, index=0: _to(a, f"cuda:{index}"),
-        "float": lambda a: _to(a, float32),
-        "double": lambda a: _to(a, float64),
-        "long": lambda a: _to(a, int64),
-        "bool": lambda a: _to(a, bool_),
-        "all": _not_differentiated("all", all_of),
-        "any": _not_differentiated("any", any_of),
     }
     for name in ("eq", "ne", "lt", "le", "gt", "ge"):
         methods[f"__{name}__"] = _compared(name, getattr(operator, name))

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-import builtins
 import math
 from typing import Any
 
 from minigrad import arrays
 from minigrad.backend import Array, get_array_module
-from minigrad.conversion import ShapeError
+from minigrad.conversion import ShapeError, as_dtype
 from minigrad.operation import operation
 from minigrad.ops.arguments import as_floating, as_input, axes_of, checked_dim, is_half, single_dim
 from minigrad.ops.shapes import _astype, _getitem, broadcast_to, reshape
+from minigrad.spelling import numpy_names
 from minigrad.tensor import Tensor, float16, float32
 
 
-def sum(a: Any, dim: int | tuple[int, ...] | None = None, keepdim: bool = False) -> Any:
-    """The sum over the axes `dim`; for bools and integers it is int64, as in PyTorch (for uint64 it is uint64)."""
+@numpy_names
+def sum(a: Any, dim: int | tuple[int, ...] | None = None, keepdim: bool = False, *, dtype: Any = None) -> Any:
+    """The sum over the axes `dim`; for bools and integers it is int64, as in PyTorch (for uint64 it is uint64).
+
+    With `dtype` the elements are converted to it first.
+    """
     a = as_input("sum", a)
+    a = a if dtype is None else _astype(a, as_dtype(dtype))
     return _sum(a, checked_dim("sum", a, dim), keepdim)
 
 
@@ -26,14 +31,15 @@ def _sum(a: Array, dim: Any, keepdim: bool) -> Array:
     return arrays.sums(a, dim, keepdim)
 
 
-def mean(a: Any, dim: int | tuple[int, ...] | None = None, keepdim: bool = False) -> Any:
+@numpy_names
+def mean(a: Any, dim: int | tuple[int, ...] | None = None, keepdim: bool = False, *, dtype: Any = None) -> Any:
     """The mean over the axes `dim`; for float16 it is computed in float32.
 
     Raises:
         ShapeError: there are no elements.
         TypeError: the elements are not floating point.
     """
-    a = as_floating("mean", a)
+    a = as_floating("mean", a if dtype is None else _astype(as_input("mean", a), as_dtype(dtype)))
     if is_half(a):
         return _astype(mean(_astype(a, float32), dim, keepdim), float16)
     dim = checked_dim("mean", a, dim)
@@ -74,15 +80,6 @@ def _share_of_max(a: Any) -> Any:
     array = a.data if isinstance(a, Tensor) else a
     equal = (array == array.max()) | (array != array)  # if there is a NaN, max() is NaN
     return (equal / equal.sum().astype(float32 if is_half(array) else array.dtype)).astype(array.dtype, copy=False)
-
-
-def argmax(a: Any, dim: int | None = None) -> Tensor:
-    """The index of the largest element (of the flattened tensor), or those along the axis `dim`."""
-    a = as_input("argmax", a)
-    dim = single_dim("argmax", a, dim)
-    if not builtins.all(a.shape[i] for i in axes_of(a.ndim, dim)):
-        raise ShapeError(f"argmax: a tensor of shape {tuple(a.shape)} has no element along {dim}")
-    return Tensor((a.data if isinstance(a, Tensor) else a).argmax(axis=dim))
 
 
 def _with_axes(g: Any, shape: tuple[int, ...], dim: Any, keepdim: bool) -> Any:

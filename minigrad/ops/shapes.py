@@ -15,6 +15,7 @@ from minigrad.backend import Array, get_array_module
 from minigrad.conversion import ShapeError
 from minigrad.operation import Operation, operation
 from minigrad.ops.arguments import argument, array_of, as_input, axis_number, numbers_like
+from minigrad.spelling import numpy_names
 from minigrad.tensor import Tensor, bool_, int64
 
 
@@ -110,12 +111,14 @@ def getitem(a: Tensor, index: Any) -> Any:
         raise IndexError(f"index {index} does not fit a tensor of shape {a.shape} ({error})") from None
 
 
+@numpy_names
 def cat(tensors: Sequence[Any], dim: int = 0) -> Any:
     """Join tensors along the axis `dim`; their other axes must agree."""
     parts = _several("cat", tensors)
     return _cat_of(len(parts))(*parts, axis_number("cat", dim))
 
 
+@numpy_names
 def stack(tensors: Sequence[Any], dim: int = 0) -> Any:
     """Join tensors of one shape along a new axis `dim`."""
     tensors, dim = _several("stack", tensors), axis_number("stack", dim)

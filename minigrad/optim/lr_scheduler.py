@@ -13,6 +13,7 @@ from typing import Any
 
 from minigrad.optim.lr import exponential, step_decay
 from minigrad.optim.optimizer import Optimizer
+from minigrad.tensor import Tensor
 
 
 class LRScheduler:
@@ -309,7 +310,7 @@ class ReduceLROnPlateau(LRScheduler):
         """
         if metrics is None:
             raise TypeError("ReduceLROnPlateau.step() takes the measured value, as step(loss)")
-        value = float(metrics)
+        value = float(metrics.item() if isinstance(metrics, Tensor) else metrics)
         self.last_epoch += 1
         better = self._is_better(value)
         if better:
