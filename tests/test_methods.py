@@ -25,8 +25,10 @@ def operations() -> dict[str, object]:
         for name, value in INSTALLED.items()
         if isinstance(value, Operation)
         or str(getattr(value, "__module__", "")).startswith(("minigrad.ops.", "minigrad.functions."))
-        or (isinstance(value, property)
-        and str(value.fget.__module__).startswith(("minigrad.ops.", "minigrad.functions.", "minigrad.operation")))
+        or (
+            isinstance(value, property)
+            and str(value.fget.__module__).startswith(("minigrad.ops.", "minigrad.functions.", "minigrad.operation"))
+        )
         or name == "T"
     }
 
