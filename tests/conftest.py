@@ -83,14 +83,15 @@ def stand_in(pytestconfig: pytest.Config) -> Iterator[Counts]:
     """The stand-in in the place of CuPy, and what it counts from here on."""
     if pytestconfig.getoption("--device") == "cuda":
         pytest.skip("counts what the stand-in for CuPy does; this run is on a GPU")
-    before = sys.modules.get("cupy")
-    sys.modules["cupy"] = cupy_stand_in.module
+    before = {name: sys.modules.get(name) for name in cupy_stand_in.MODULES}
+    sys.modules.update(cupy_stand_in.MODULES)
     counts = cupy_stand_in.counts
     counts.reset()
     try:
         yield counts
     finally:
-        if before is None:
-            del sys.modules["cupy"]
-        else:
-            sys.modules["cupy"] = before
+        for name, module in before.items():
+            if module is None:
+                del sys.modules[name]
+            else:
+                sys.modules[name] = module

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import math
 import operator
 import types
 from collections import Counter
@@ -562,6 +563,7 @@ _NAMES = (
     "log10",
     "log1p",
     "log2",
+    "logaddexp",
     "logical_and",
     "logical_not",
     "logical_or",
@@ -755,5 +757,16 @@ def _module() -> types.ModuleType:
     return made
 
 
+def _erf(x: ndarray) -> ndarray:
+    _launch("erf")
+    return _new(numpy.vectorize(math.erf, otypes=[x.dtype])(x._a))
+
+
 module = _module()
 """What stands in ``sys.modules["cupy"]`` during a test."""
+
+special = types.ModuleType("cupyx.scipy.special")
+special.__dict__["erf"] = _erf
+MODULES = {"cupy": module, "cupyx": types.ModuleType("cupyx"), "cupyx.scipy.special": special}
+MODULES["cupyx.scipy"] = types.ModuleType("cupyx.scipy")
+"""The modules that are there during a test."""

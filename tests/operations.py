@@ -343,7 +343,7 @@ def cross_entropies(draw: st.DrawFn, loss: Function | None = None) -> Case:
     def function(x: Tensor, labels: np.ndarray) -> Tensor:
         target = labels if len(labels) % 2 else Tensor(labels)
         if loss is not None:
-            return loss(reduction)(x, target)
+            return loss(reduction=reduction)(x, target)
         return functional.cross_entropy(x, target, reduction=reduction)
 
     def value(x: np.ndarray, labels: np.ndarray) -> np.ndarray:
@@ -358,7 +358,7 @@ def squared_errors(draw: st.DrawFn, loss: Function | None = None) -> Case:
     shape = draw(hnp.array_shapes(min_dims=0, max_dims=2, min_side=int(reduction == "mean"), max_side=3))
 
     def function(x: Tensor, y: Tensor) -> Tensor:
-        return loss(reduction)(x, y) if loss is not None else functional.mse_loss(x, y, reduction=reduction)
+        return loss(reduction=reduction)(x, y) if loss is not None else functional.mse_loss(x, y, reduction=reduction)
 
     return Case(function, (normal(rng, shape), normal(rng, shape)), lambda x, y: REDUCED[reduction]((x - y) ** 2))
 
@@ -375,7 +375,7 @@ def dropped(draw: st.DrawFn, make: Function | None = None) -> Case:
 
     def value(x: np.ndarray) -> np.ndarray:
         minigrad.manual_seed(seed)
-        kept = minigrad.rand(*x.shape).data >= p if training and p else np.ones(x.shape)
+        kept = minigrad.rand(*x.shape, dtype=minigrad.float64).data < 1 - p if training and p else np.ones(x.shape)
         return x * kept / (1 - p if training else 1)
 
     return Case(function, (normal(draw(randoms), shape),), value)
@@ -447,16 +447,209 @@ OPERATIONS: dict[str, Cases] = {
 }
 """Everything in minigrad.ops that has a gradient (names in it without the underscore of the inner ones)."""
 
+
+def softplus(x: np.ndarray) -> np.ndarray:
+    return np.log(1 + np.exp(x))
+
+
+def elu(x: np.ndarray) -> np.ndarray:
+    return np.where(x > 0, x, np.exp(x) - 1)
+
+
+def gelu(x: np.ndarray) -> np.ndarray:
+    return x * (1 + np.vectorize(math.erf, otypes=[float])(x / math.sqrt(2))) / 2
+
+
+def probability(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
+    return rng.uniform(0.3, 0.8, shape)
+
+
+def signs(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
+    return rng.choice([-1.0, 1.0], shape)
+
+
+def apart(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
+    """Numbers that differ from those of `normal`, by at least 3, so that a difference is on one side of every kink."""
+    return rng.uniform(7.0, 8.0, shape)
+
+
+def like(array: np.ndarray, x: Tensor) -> Tensor:
+    """The array as a tensor of the dtype and on the device of `x`."""
+    return minigrad.tensor(array, dtype=x.dtype, device=x.device)
+
+
+@st.composite
+def paired(
+    draw: st.DrawFn,
+    call: Function,
+    value: Function,
+    first: Maker = normal,
+    second: Maker = normal,
+    constant: Maker | None = None,
+) -> Case:
+    """A loss of two tensors of one shape, and possibly of a target that gets no gradient."""
+    reduction, rng = draw(st.sampled_from(list(REDUCED))), draw(randoms)
+    shape = draw(hnp.array_shapes(min_dims=0, max_dims=2, min_side=int(reduction == "mean"), max_side=3))
+    fixed = () if constant is None else (constant(rng, shape),)
+    return Case(
+        lambda *xs: call(*xs, *(like(a, xs[0]) for a in fixed), reduction=reduction),
+        (first(rng, shape), second(rng, shape)),
+        lambda *xs: REDUCED[reduction](value(*xs, *fixed)),
+    )
+
+
+@st.composite
+def with_target(draw: st.DrawFn, call: Function, value: Function, target: Maker, first: Maker = normal) -> Case:
+    """A loss whose target gets no gradient."""
+    reduction, rng = draw(st.sampled_from(list(REDUCED))), draw(randoms)
+    shape = draw(hnp.array_shapes(min_dims=0, max_dims=2, min_side=int(reduction == "mean"), max_side=3))
+    t = target(rng, shape)
+    return Case(
+        lambda x: call(x, like(t, x), reduction=reduction),
+        (first(rng, shape),),
+        lambda x: REDUCED[reduction](value(x, t)),
+    )
+
+
+@st.composite
+def vectors(draw: st.DrawFn, call: Function, value: Function, count: int) -> Case:
+    """A function of `count` tensors of vectors along the last axis."""
+    rng, n, m = draw(randoms), draw(st.integers(1, 3)), draw(st.integers(1, 3))
+    return Case(call, tuple(nonzero(rng, (n, m)) + k / 8 for k in range(count)), value)
+
+
+@st.composite
+def normalized(draw: st.DrawFn, call: Function, value: Function) -> Case:
+    """A function of an input and of weights for its last axes."""
+    rng, n, m = draw(randoms), draw(st.integers(1, 3)), draw(st.integers(2, 3))
+    return Case(call, (distinct(rng, (n, m)), normal(rng, (m,)), normal(rng, (m,))), value)
+
+
+@st.composite
+def looked_up(draw: st.DrawFn, call: Function) -> Case:
+    rng, n, m = draw(randoms), draw(st.integers(1, 4)), draw(st.integers(1, 3))
+    places = rng.integers(0, n, draw(hnp.array_shapes(min_dims=0, max_dims=2, min_side=0, max_side=3)))
+    return Case(
+        lambda w: call(minigrad.tensor(places, device=w.device), w), (normal(rng, (n, m)),), lambda w: w[places]
+    )
+
+
+def bce(p: np.ndarray, t: np.ndarray) -> np.ndarray:
+    return -(t * np.log(p) + (1 - t) * np.log(1 - p))
+
+
+def huber(d: np.ndarray) -> np.ndarray:
+    return np.where(np.abs(d) < 1, d * d / 2, np.abs(d) - 0.5)
+
+
+def length(x: np.ndarray) -> np.ndarray:
+    return np.sqrt((x * x).sum(-1))
+
+
+def layer_norm(x: np.ndarray, w: Any = 1.0, b: Any = 0.0) -> np.ndarray:
+    d = x - x.mean(-1, keepdims=True)
+    return d / np.sqrt((d * d).mean(-1, keepdims=True) + 1e-5) * w + b
+
+
+def rms_norm(x: np.ndarray, w: Any = 1.0) -> np.ndarray:
+    return x / np.sqrt((x * x).mean(-1, keepdims=True) + np.finfo(float).eps) * w
+
+
+def cosine(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    return (x * y).sum(-1) / length(x) / length(y)
+
+
+def cosine_loss(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """With PyTorch's 1e-12, which keeps the square root from 0."""
+    squares = ((x * x).sum(-1) + 1e-12) * ((y * y).sum(-1) + 1e-12)
+    return (1 - (x * y).sum(-1) / np.sqrt(squares)).mean()
+
+
+def alike(x: Tensor) -> Tensor:
+    """The target that says of each pair that it should be alike."""
+    return minigrad.ones(len(x), dtype=x.dtype, device=x.device)
+
+
+def distance(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    return length(x - y + 1e-6)
+
+
+@st.composite
+def likelihoods(draw: st.DrawFn, make: Function) -> Case:
+    """The negative log-likelihood of log-probabilities."""
+    reduction = draw(st.sampled_from(list(REDUCED)))
+    return draw(
+        classified(
+            lambda x, labels: make(reduction)(x, minigrad.tensor(labels, device=x.device)),
+            lambda x, labels: REDUCED[reduction](losses(x, labels)),
+            least=1,
+        )
+    )
+
+
 FUNCTIONAL: dict[str, Cases] = {
+    "binary_cross_entropy": paired(functional.binary_cross_entropy, bce, probability, probability),
+    "binary_cross_entropy_with_logits": paired(
+        functional.binary_cross_entropy_with_logits, lambda x, t: bce(sigmoid(x), t), normal, probability
+    ),
+    "cosine_embedding_loss": vectors(lambda x, y: functional.cosine_embedding_loss(x, y, alike(x)), cosine_loss, 2),
+    "cosine_similarity": vectors(functional.cosine_similarity, cosine, 2),
     "cross_entropy": cross_entropies(),
     "dropout": dropped(),
+    "elu": unary(functional.elu, elu, nonzero),
+    "embedding": looked_up(functional.embedding),
+    "gaussian_nll_loss": paired(
+        lambda x, v, t, reduction: functional.gaussian_nll_loss(x, t, v, reduction=reduction),
+        lambda x, v, t: (np.log(v) + (x - t) ** 2 / v) / 2,
+        normal,
+        positive,
+        normal,
+    ),
+    "gelu": unary(functional.gelu, gelu),
+    "hardtanh": unary(functional.hardtanh, lambda x: np.clip(x, -1, 1), between_halves),
+    "hinge_embedding_loss": with_target(
+        functional.hinge_embedding_loss, lambda x, t: np.where(t == 1, x, np.maximum(0, 1 - x)), signs, between_halves
+    ),
+    "huber_loss": paired(functional.huber_loss, lambda x, t: huber(x - t), on_halves, between_halves),
+    "kl_div": paired(functional.kl_div, lambda x, t: t * (np.log(t) - x), normal, probability),
+    "l1_loss": paired(functional.l1_loss, lambda x, t: np.abs(x - t), on_halves, between_halves),
+    "layer_norm": normalized(lambda x, w, b: functional.layer_norm(x, w.shape, w, b), layer_norm),
+    "leaky_relu": unary(functional.leaky_relu, lambda x: np.where(x > 0, x, 0.01 * x), nonzero),
     "linear": layer(),
     "log_softmax": along_axis(functional.log_softmax, lambda x, dim: np.log(softmax(x, dim))),
+    "logsigmoid": unary(functional.logsigmoid, lambda x: np.log(sigmoid(x))),
+    "margin_ranking_loss": paired(
+        functional.margin_ranking_loss, lambda x, y, t: np.maximum(0, -t * (x - y)), on_halves, between_halves, signs
+    ),
+    "mish": unary(functional.mish, lambda x: x * np.tanh(softplus(x))),
     "mse_loss": squared_errors(),
+    "nll_loss": likelihoods(lambda reduction: lambda x, t: functional.nll_loss(x, t, reduction=reduction)),
+    "normalize": vectors(functional.normalize, lambda x: x / length(x)[:, None], 1),
+    "pairwise_distance": vectors(functional.pairwise_distance, distance, 2),
+    "poisson_nll_loss": paired(functional.poisson_nll_loss, lambda x, t: np.exp(x) - t * x),
+    "prelu": normalized(
+        lambda x, w, _b: functional.prelu(x + 0.125, w), lambda x, w, _b: np.where(x + 0.125 > 0, 1, w) * (x + 0.125)
+    ),
     "relu": unary(functional.relu, lambda x: np.where(x > 0, x, 0.0), nonzero),
+    "relu6": unary(functional.relu6, lambda x: np.clip(x, 0, 6), nonzero),
+    "rms_norm": normalized(lambda x, w, _b: functional.rms_norm(x, w.shape, w), lambda x, w, _b: rms_norm(x, w)),
+    "selu": unary(
+        functional.selu, lambda x: 1.0507009873554805 * np.where(x > 0, x, 1.6732632423543772 * elu(x)), nonzero
+    ),
     "sigmoid": unary(functional.sigmoid, sigmoid),
+    "silu": unary(functional.silu, lambda x: x * sigmoid(x)),
+    "smooth_l1_loss": paired(functional.smooth_l1_loss, lambda x, t: huber(x - t), on_halves, between_halves),
+    "soft_margin_loss": with_target(functional.soft_margin_loss, lambda x, t: softplus(-t * x), signs),
     "softmax": along_axis(functional.softmax, softmax),
+    "softmin": along_axis(functional.softmin, lambda x, dim: softmax(-x, dim)),
+    "softplus": unary(functional.softplus, softplus),
+    "softsign": unary(functional.softsign, lambda x: x / (1 + np.abs(x)), nonzero),
     "tanh": unary(functional.tanh, np.tanh),
+    "triplet_margin_loss": vectors(
+        lambda a, p, n: functional.triplet_margin_loss(a, p, n, margin=9.0),
+        lambda a, p, n: (distance(a, p) - distance(a, n) + 9).mean(),
+        3,
+    ),
 }
 """Everything in minigrad.nn.functional."""
 
@@ -514,6 +707,66 @@ class Scaled(nn.Module):
         return (x * self.scale + self.shift) * self.scale
 
 
+def called(loss: Function) -> Function:
+    """The loss as a function that takes the reduction."""
+    return lambda *xs, reduction: loss(reduction=reduction)(*xs)
+
+
+@st.composite
+def layer_norms(draw: st.DrawFn) -> Case:
+    rng, n, m = draw(randoms), draw(st.integers(1, 3)), draw(st.integers(2, 3))
+    return with_parameters(nn.LayerNorm(m, dtype=minigrad.float64), distinct(rng, (n, m)), layer_norm)
+
+
+@st.composite
+def rms_norms(draw: st.DrawFn) -> Case:
+    rng, n, m = draw(randoms), draw(st.integers(1, 3)), draw(st.integers(2, 3))
+    return with_parameters(nn.RMSNorm(m, dtype=minigrad.float64), distinct(rng, (n, m)), rms_norm)
+
+
+def with_parameters_of(make: Function, value: Function) -> Cases:
+    return randoms.map(lambda rng: with_parameters(make(), nonzero(rng, (2, 3)), value))
+
+
+class Holding(nn.Module):
+    """A module that uses a container of two linear maps."""
+
+    def __init__(self, container: nn.Module, first: Any, second: Any) -> None:
+        self.container, self.first, self.second = container, first, second
+
+    def forward(self, x: Tensor) -> Any:
+        parts: Any = self.container
+        return parts[self.second](parts[self.first](x))
+
+
+def containers(make: Function, first: Any, second: Any) -> Cases:
+    def case(rng: np.random.Generator) -> Case:
+        parts = [nn.Linear(2, 3, bias=False, dtype=minigrad.float64), nn.Linear(3, 1, dtype=minigrad.float64)]
+        module = Holding(make(parts), first, second)
+        return with_parameters(module, normal(rng, (2, 2)), lambda x, v, w, b: x @ v.T @ w.T + b)
+
+    return randoms.map(case)
+
+
+class Scaling(nn.Module):
+    """A module that uses a container of one parameter."""
+
+    def __init__(self, container: nn.Module, key: Any) -> None:
+        self.container, self.key = container, key
+
+    def forward(self, x: Tensor) -> Any:
+        parts: Any = self.container
+        return x * parts[self.key]
+
+
+def parameter_containers(make: Function, key: Any) -> Cases:
+    def case(rng: np.random.Generator) -> Case:
+        module = Scaling(make(minigrad.tensor(normal(rng, (2,)))), key)
+        return with_parameters(module, normal(rng, (3, 2)), lambda x, p: x * p)
+
+    return randoms.map(case)
+
+
 MODULES: dict[str, Cases] = {
     "CrossEntropyLoss": cross_entropies(nn.CrossEntropyLoss),
     "Dropout": dropped(nn.Dropout),
@@ -527,6 +780,60 @@ MODULES: dict[str, Cases] = {
     "Sequential": networks(),
     "Sigmoid": unary(nn.Sigmoid(), sigmoid),
     "Tanh": unary(nn.Tanh(), np.tanh),
+    "BCELoss": paired(called(nn.BCELoss), bce, probability, probability),
+    "BCEWithLogitsLoss": paired(called(nn.BCEWithLogitsLoss), lambda x, t: bce(sigmoid(x), t), normal, probability),
+    "CosineEmbeddingLoss": vectors(lambda x, y: nn.CosineEmbeddingLoss()(x, y, alike(x)), cosine_loss, 2),
+    "CosineSimilarity": vectors(nn.CosineSimilarity(), cosine, 2),
+    "ELU": unary(nn.ELU(), elu, nonzero),
+    "Embedding": looked_up(lambda places, w: nn.Embedding.from_pretrained(w, freeze=False)(places) * 0 + w[places]),
+    "GELU": unary(nn.GELU(), gelu),
+    "GaussianNLLLoss": paired(
+        lambda x, v, t, reduction: nn.GaussianNLLLoss(reduction=reduction)(x, t, v),
+        lambda x, v, t: (np.log(v) + (x - t) ** 2 / v) / 2,
+        normal,
+        positive,
+        normal,
+    ),
+    "Hardtanh": unary(nn.Hardtanh(), lambda x: np.clip(x, -1, 1), between_halves),
+    "HingeEmbeddingLoss": with_target(
+        called(nn.HingeEmbeddingLoss), lambda x, t: np.where(t == 1, x, np.maximum(0, 1 - x)), signs, between_halves
+    ),
+    "HuberLoss": paired(called(nn.HuberLoss), lambda x, t: huber(x - t), on_halves, between_halves),
+    "Identity": unary(nn.Identity(3, any=4), lambda x: x),
+    "KLDivLoss": paired(called(nn.KLDivLoss), lambda x, t: t * (np.log(t) - x), normal, probability),
+    "L1Loss": paired(called(nn.L1Loss), lambda x, t: np.abs(x - t), on_halves, between_halves),
+    "LayerNorm": layer_norms(),
+    "LeakyReLU": unary(nn.LeakyReLU(0.2), lambda x: np.where(x > 0, x, 0.2 * x), nonzero),
+    "LogSigmoid": unary(nn.LogSigmoid(), lambda x: np.log(sigmoid(x))),
+    "LogSoftmax": along_axis(lambda x, dim: nn.LogSoftmax(dim)(x), lambda x, dim: np.log(softmax(x, dim))),
+    "MarginRankingLoss": paired(
+        called(nn.MarginRankingLoss), lambda x, y, t: np.maximum(0, -t * (x - y)), on_halves, between_halves, signs
+    ),
+    "Mish": unary(nn.Mish(), lambda x: x * np.tanh(softplus(x))),
+    "ModuleDict": containers(lambda parts: nn.ModuleDict({"a": parts[0], "b": parts[1]}), "a", "b"),
+    "ModuleList": containers(nn.ModuleList, 0, 1),
+    "NLLLoss": likelihoods(lambda reduction: nn.NLLLoss(reduction=reduction)),
+    "PReLU": with_parameters_of(lambda: nn.PReLU(dtype=minigrad.float64), lambda x, w: np.where(x > 0, x, w * x)),
+    "PairwiseDistance": vectors(nn.PairwiseDistance(), distance, 2),
+    "ParameterDict": parameter_containers(lambda p: nn.ParameterDict({"p": p}), "p"),
+    "ParameterList": parameter_containers(lambda p: nn.ParameterList([p]), 0),
+    "PoissonNLLLoss": paired(called(nn.PoissonNLLLoss), lambda x, t: np.exp(x) - t * x),
+    "RMSNorm": rms_norms(),
+    "ReLU6": unary(nn.ReLU6(), lambda x: np.clip(x, 0, 6), nonzero),
+    "SELU": FUNCTIONAL["selu"],
+    "SiLU": unary(nn.SiLU(), lambda x: x * sigmoid(x)),
+    "SmoothL1Loss": paired(called(nn.SmoothL1Loss), lambda x, t: huber(x - t), on_halves, between_halves),
+    "SoftMarginLoss": with_target(called(nn.SoftMarginLoss), lambda x, t: softplus(-t * x), signs),
+    "Softmax": along_axis(lambda x, dim: nn.Softmax(dim)(x), softmax),
+    "Softmin": along_axis(lambda x, dim: nn.Softmin(dim=dim)(x), lambda x, dim: softmax(-x, dim)),
+    "Softplus": unary(nn.Softplus(), softplus),
+    "Softsign": unary(nn.Softsign(), lambda x: x / (1 + np.abs(x)), nonzero),
+    "TripletMarginLoss": vectors(
+        nn.TripletMarginLoss(margin=9.0), lambda a, p, n: (distance(a, p) - distance(a, n) + 9).mean(), 3
+    ),
+    "Unflatten": randoms.map(
+        lambda rng: Case(nn.Unflatten(1, (2, 3)), (normal(rng, (2, 6)),), lambda x: x.reshape(2, 2, 3))
+    ),
 }
 """Every module of minigrad.nn."""
 

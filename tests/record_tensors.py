@@ -9,6 +9,7 @@ tensors of `inputs`. `DRAWS` are evaluated after ``torch.manual_seed(3)``, `TEXT
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -654,10 +655,12 @@ def assigned(a: Any, index: Any, values: Any) -> Any:
     return a
 
 
-def evaluated(expression: str, torch: Any) -> tuple[list[np.ndarray], dict[str, np.ndarray]]:
+def evaluated(
+    expression: str, torch: Any, make: Callable[[Any], dict[str, Any]] = inputs, others: dict[str, Any] | None = None
+) -> tuple[list[np.ndarray], dict[str, np.ndarray]]:
     """The results of an expression as arrays, and the gradients of their weighted sum."""
-    names = inputs(torch)
-    found = eval(expression, {"torch": torch, "assigned": assigned}, names)
+    names = make(torch)
+    found = eval(expression, {"torch": torch, "assigned": assigned, **(others or {})}, names)
     parts = list(found) if isinstance(found, tuple) else [found]
     tensors = [part for part in parts if hasattr(part, "backward") and part.requires_grad]
     total = weighted_sum(tensors, torch)

@@ -46,7 +46,7 @@ def test_every_function_of_ops_is_in_a_table() -> None:
 
 
 def test_every_function_of_functional_is_in_its_table() -> None:
-    assert set(functional.__all__) == set(FUNCTIONAL)
+    assert set(functional.__all__) - {"one_hot"} == set(FUNCTIONAL)  # one_hot has no gradient: test_nn_vs_torch.py
     public = {
         name
         for name, found in vars(functional).items()

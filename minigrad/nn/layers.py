@@ -1,14 +1,21 @@
-"""The layers and the losses as modules."""
+"""Layers: linear maps, tables of vectors, dropout, normalization, and changes of shape."""
 
 from __future__ import annotations
 
 import math
 from typing import Any
 
-from minigrad import ops, random
+from minigrad import backend, conversion, creation, ops, random
+from minigrad.functions.shaping import unflatten
 from minigrad.nn import functional
 from minigrad.nn.module import Module, Parameter
 from minigrad.tensor import Tensor, float32
+
+
+def _uniform(bound: float, shape: tuple[int, ...], device: Any, dtype: Any) -> Parameter:
+    """A parameter drawn uniformly from [-bound, bound)."""
+    drawn = random.default_generator.uniform(-bound, bound, shape, float32 if dtype is None else dtype)
+    return Parameter(drawn if device is None else backend.to_device(drawn, device))
 
 
 class Linear(Module):
@@ -21,15 +28,16 @@ class Linear(Module):
         ValueError: a number of features is not positive.
     """
 
-    def __init__(self, in_features: int, out_features: int, bias: bool = True, dtype: Any = float32) -> None:
+    def __init__(
+        self, in_features: int, out_features: int, bias: bool = True, device: Any = None, dtype: Any = None
+    ) -> None:
         if in_features < 1 or out_features < 1:
             raise ValueError(f"Linear: features must be positive, not {in_features} in and {out_features} out")
         self.in_features = in_features
         self.out_features = out_features
         bound = 1 / math.sqrt(in_features)
-        draw = random.default_generator.uniform
-        self.weight = Parameter(draw(-bound, bound, (out_features, in_features), dtype))
-        self.bias = Parameter(draw(-bound, bound, (out_features,), dtype)) if bias else None
+        self.weight = _uniform(bound, (out_features, in_features), device, dtype)
+        self.bias = _uniform(bound, (out_features,), device, dtype) if bias else None
 
     def forward(self, x: Tensor) -> Tensor:
         """x (..., in_features) gives (..., out_features)."""
@@ -38,30 +46,6 @@ class Linear(Module):
     def extra_repr(self) -> str:
         """The features, and whether there is a bias."""
         return f"in_features={self.in_features}, out_features={self.out_features}, bias={self.bias is not None}"
-
-
-class ReLU(Module):
-    """max(x, 0)."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Any shape, kept."""
-        return ops.relu(x)
-
-
-class Tanh(Module):
-    """The hyperbolic tangent."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Any shape, kept."""
-        return ops.tanh(x)
-
-
-class Sigmoid(Module):
-    """1 / (1 + exp(-x))."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Any shape, kept."""
-        return ops.sigmoid(x)
 
 
 class Flatten(Module):
@@ -75,14 +59,45 @@ class Flatten(Module):
         """(N, ...) gives (N, product of the rest)."""
         return ops.flatten(x, self.start_dim, self.end_dim)
 
+    def extra_repr(self) -> str:
+        """The axes."""
+        return f"start_dim={self.start_dim}, end_dim={self.end_dim}"
+
+
+class Unflatten(Module):
+    """The axis `dim` as several axes, of the lengths `unflattened_size`."""
+
+    def __init__(self, dim: int, unflattened_size: Any) -> None:
+        self.dim = dim
+        self.unflattened_size = tuple(unflattened_size)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(..., product, ...) gives (..., *unflattened_size, ...)."""
+        return unflatten(x, self.dim, self.unflattened_size)
+
+    def extra_repr(self) -> str:
+        """The axis and the lengths."""
+        return f"dim={self.dim}, unflattened_size={self.unflattened_size}"
+
+
+class Identity(Module):
+    """The input, unchanged; any arguments are accepted and ignored."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None: ...
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The input."""
+        return x
+
 
 class Dropout(Module):
     """While training, set each element to 0 with probability `p` and scale the rest; see `functional.dropout`."""
 
-    def __init__(self, p: float = 0.5) -> None:
-        if not 0 <= p < 1:
-            raise ValueError(f"Dropout: the probability must be in [0, 1), not {p}")
+    def __init__(self, p: float = 0.5, inplace: bool = False) -> None:
+        if not 0 <= p <= 1:
+            raise ValueError(f"Dropout: the probability must be in [0, 1], not {p}")
         self.p = p
+        self.inplace = inplace
 
     def forward(self, x: Tensor) -> Tensor:
         """Any shape, kept."""
@@ -90,29 +105,134 @@ class Dropout(Module):
 
     def extra_repr(self) -> str:
         """The probability."""
-        return f"p={self.p}"
+        return f"p={self.p}, inplace={self.inplace}"
 
 
-class _Loss(Module):
-    def __init__(self, reduction: str = "mean") -> None:
-        if reduction not in functional.REDUCTIONS:
-            raise ValueError(
-                f"{type(self).__name__}: reduction must be one of {', '.join(functional.REDUCTIONS)}, not {reduction!r}"
-            )
-        self.reduction = reduction
+class Embedding(Module):
+    """A table of `num_embeddings` vectors of `embedding_dim` numbers, drawn from the normal distribution.
+
+    With the same seed PyTorch draws the same numbers, up to rounding. The row `padding_idx` is 0, and is not learned.
+
+    Raises:
+        ValueError: a number is not positive, or there is no row `padding_idx`.
+    """
+
+    def __init__(
+        self,
+        num_embeddings: int,
+        embedding_dim: int,
+        padding_idx: int | None = None,
+        *,
+        device: Any = None,
+        dtype: Any = None,
+        **options: Any,
+    ) -> None:
+        functional.common.refuse("Embedding", "its gradients are dense and its rows are not rescaled", **options)
+        if num_embeddings < 1 or embedding_dim < 1:
+            raise ValueError(f"Embedding: the numbers must be positive, not {num_embeddings} and {embedding_dim}")
+        if padding_idx is not None and not -num_embeddings <= padding_idx < num_embeddings:
+            raise ValueError(f"Embedding: a table of {num_embeddings} rows has no row {padding_idx}")
+        self.num_embeddings = num_embeddings
+        self.embedding_dim = embedding_dim
+        self.padding_idx = padding_idx if padding_idx is None else padding_idx % num_embeddings
+        table = creation.randn(num_embeddings, embedding_dim, dtype=float32 if dtype is None else dtype, device=device)
+        if padding_idx is not None:
+            table[padding_idx] = 0
+        self.weight = Parameter(table)
+
+    @classmethod
+    def from_pretrained(cls, embeddings: Tensor, freeze: bool = True, padding_idx: int | None = None) -> Embedding:
+        """A table with these rows (n, m), which are not learned if `freeze`."""
+        count, length = embeddings.shape
+        table = cls(count, length, padding_idx)
+        table.weight = Parameter(embeddings, requires_grad=not freeze)
+        return table
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Integers of any shape (...) give (..., embedding_dim)."""
+        return functional.embedding(x, self.weight, self.padding_idx)
+
+    def extra_repr(self) -> str:
+        """The size of the table."""
+        padding = "" if self.padding_idx is None else f", padding_idx={self.padding_idx}"
+        return f"{self.num_embeddings}, {self.embedding_dim}{padding}"
 
 
-class CrossEntropyLoss(_Loss):
-    """Softmax and the negative log-likelihood of the labels: see `functional.cross_entropy`."""
+class LayerNorm(Module):
+    """`functional.layer_norm` with a weight, at first 1, and a bias, at first 0, for each number of the last axes."""
 
-    def forward(self, input: Tensor, target: Any) -> Tensor:
-        """Logits (N, C), labels (N,)."""
-        return functional.cross_entropy(input, target, self.reduction)
+    def __init__(
+        self,
+        normalized_shape: Any,
+        eps: float = 1e-5,
+        elementwise_affine: bool = True,
+        bias: bool = True,
+        device: Any = None,
+        dtype: Any = None,
+    ) -> None:
+        self.normalized_shape = conversion.sizes("LayerNorm", (normalized_shape,))
+        self.eps = eps
+        self.elementwise_affine = elementwise_affine
+        like: dict[str, Any] = {"dtype": float32 if dtype is None else dtype, "device": device}
+        self.weight = Parameter(creation.ones(self.normalized_shape, **like)) if elementwise_affine else None
+        self.bias = Parameter(creation.zeros(self.normalized_shape, **like)) if elementwise_affine and bias else None
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(..., *normalized_shape), kept."""
+        return functional.layer_norm(x, self.normalized_shape, self.weight, self.bias, self.eps)
+
+    def extra_repr(self) -> str:
+        """The settings."""
+        affine = f"elementwise_affine={self.elementwise_affine}, bias={self.bias is not None}"
+        return f"{self.normalized_shape}, eps={self.eps}, {affine}"
 
 
-class MSELoss(_Loss):
-    """The mean squared difference: see `functional.mse_loss`."""
+class RMSNorm(Module):
+    """`functional.rms_norm` with a weight, at first 1, for each number of the last axes."""
 
-    def forward(self, input: Tensor, target: Any) -> Tensor:
-        """Two tensors of one shape."""
-        return functional.mse_loss(input, target, self.reduction)
+    def __init__(
+        self,
+        normalized_shape: Any,
+        eps: float | None = None,
+        elementwise_affine: bool = True,
+        device: Any = None,
+        dtype: Any = None,
+    ) -> None:
+        self.normalized_shape = conversion.sizes("RMSNorm", (normalized_shape,))
+        self.eps = eps
+        self.elementwise_affine = elementwise_affine
+        made = creation.ones(self.normalized_shape, dtype=float32 if dtype is None else dtype, device=device)
+        self.weight = Parameter(made) if elementwise_affine else None
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(..., *normalized_shape), kept."""
+        return functional.rms_norm(x, self.normalized_shape, self.weight, self.eps)
+
+    def extra_repr(self) -> str:
+        """The settings."""
+        return f"{self.normalized_shape}, eps={self.eps}, elementwise_affine={self.elementwise_affine}"
+
+
+class CosineSimilarity(Module):
+    """See `functional.cosine_similarity`."""
+
+    def __init__(self, dim: int = 1, eps: float = 1e-8) -> None:
+        self.dim = dim
+        self.eps = eps
+
+    def forward(self, x1: Tensor, x2: Tensor) -> Tensor:
+        """Two tensors of one shape; the result does not have the axis `dim`."""
+        return functional.cosine_similarity(x1, x2, self.dim, self.eps)
+
+
+class PairwiseDistance(Module):
+    """See `functional.pairwise_distance`."""
+
+    def __init__(self, p: float = 2.0, eps: float = 1e-6, keepdim: bool = False) -> None:
+        self.norm = p
+        self.eps = eps
+        self.keepdim = keepdim
+
+    def forward(self, x1: Tensor, x2: Tensor) -> Tensor:
+        """Two tensors of one shape; the result does not have the last axis."""
+        return functional.pairwise_distance(x1, x2, self.norm, self.eps, self.keepdim)

@@ -1,20 +1,19 @@
-"""`Sequential`: modules applied one after the other, and edited like a list."""
+"""Modules in a row: what can be edited like a list, and `Sequential`, which applies one after the other."""
 
 from __future__ import annotations
 
 import operator
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, SupportsIndex, overload
+from typing import Any, Self, SupportsIndex, overload
 
 from minigrad.nn.module import Module
 
 
-class Sequential(Module):
-    """Modules applied one after the other.
+class ModuleSequence(Module):
+    """Modules in a row, with the names "0", "1", ... or others; the list can be edited.
 
-    The modules are the attributes "0", "1", ... or, if one dictionary of modules is given, its keys. A module can be
-    replaced by assigning the attribute, or by ``sequential[i] = module``. As in PyTorch, a slice keeps the names; when
-    modules are inserted or deleted, those whose names are numbers are renumbered.
+    A module can be replaced by assigning the attribute, or by ``row[i] = module``. As in PyTorch, a slice keeps the
+    names; when modules are inserted or deleted, those whose names are numbers are renumbered.
 
     Raises:
         TypeError: one of them is not a module.
@@ -24,20 +23,13 @@ class Sequential(Module):
         named = modules[0] if len(modules) == 1 and isinstance(modules[0], Mapping) else dict(enumerate(modules))
         for name, module in named.items():
             if not isinstance(module, Module):
-                raise TypeError(f"Sequential: argument {name} must be a module, not {type(module).__name__}")
+                raise TypeError(f"{type(self).__name__}: argument {name} must be a module, not {type(module).__name__}")
             setattr(self, str(name), module)
 
     def __setattr__(self, name: str, value: Any) -> None:
         if (name.isdecimal() or isinstance(vars(self).get(name), Module)) and not isinstance(value, Module):
-            raise TypeError(f"Sequential: {name} must be a module, not {type(value).__name__}")
+            raise TypeError(f"{type(self).__name__}: {name} must be a module, not {type(value).__name__}")
         super().__setattr__(name, value)
-
-    def forward(self, x: Any) -> Any:
-        """Apply one module after the other to x."""
-        for module in [*vars(self).values()]:
-            if isinstance(module, Module):
-                x = module(x)
-        return x
 
     def __len__(self) -> int:
         return len(self._children())
@@ -48,9 +40,9 @@ class Sequential(Module):
     @overload
     def __getitem__(self, index: SupportsIndex) -> Module: ...
     @overload
-    def __getitem__(self, index: slice) -> Sequential: ...
+    def __getitem__(self, index: slice) -> Self: ...
     def __getitem__(self, index: SupportsIndex | slice) -> Module:
-        """Module number `index`; a slice is a `Sequential` that shares the modules in it."""
+        """Module number `index`; a slice is a row of the same type that shares the modules in it."""
         children = self._children()
         if not isinstance(index, slice):
             return children[self._place(index)][1]
@@ -67,19 +59,19 @@ class Sequential(Module):
         del children[index if isinstance(index, slice) else self._place(index)]
         self._arrange(children)
 
-    def append(self, module: Module) -> Sequential:
-        """Put `module` at the end; returns the sequential."""
+    def append(self, module: Module) -> Self:
+        """Put `module` at the end; returns the row."""
         return self.insert(len(self), module)
 
-    def extend(self, modules: Iterable[Module]) -> Sequential:
-        """Put all of `modules` at the end; returns the sequential."""
+    def extend(self, modules: Iterable[Module]) -> Self:
+        """Put all of `modules` at the end; returns the row."""
         modules = [*modules]
         for i, module in enumerate(modules):
             self._check(i, module)
         return self._arrange(self._children() + [("0", module) for module in modules])
 
-    def insert(self, index: SupportsIndex, module: Module) -> Sequential:
-        """Put `module` before module number `index`, or at the end; returns the sequential."""
+    def insert(self, index: SupportsIndex, module: Module) -> Self:
+        """Put `module` before module number `index`, or at the end; returns the row."""
         self._check(operator.index(index), module)
         children = self._children()
         children.insert(self._place(index, end=True), ("0", module))
@@ -91,28 +83,46 @@ class Sequential(Module):
         del self[index]
         return module
 
-    def __add__(self, other: Any) -> Sequential:
-        return Sequential(*self, *other) if isinstance(other, Sequential) else NotImplemented
+    def __add__(self, other: Any) -> Self:
+        if not isinstance(other, ModuleSequence):
+            return NotImplemented
+        return self[:0].extend([*self, *other])
 
-    def __iadd__(self, other: Any) -> Sequential:
-        return self.extend(other) if isinstance(other, Sequential) else NotImplemented
+    def __iadd__(self, other: Any) -> Self:
+        return self.extend(other) if isinstance(other, ModuleSequence) else NotImplemented
 
-    @staticmethod
-    def _check(i: int, module: Any) -> None:
+    def _check(self, i: int, module: Any) -> None:
         if not isinstance(module, Module):
-            raise TypeError(f"Sequential: {i} must be a module, not {type(module).__name__}")
+            raise TypeError(f"{type(self).__name__}: {i} must be a module, not {type(module).__name__}")
 
     def _place(self, index: SupportsIndex, end: bool = False) -> int:
         """`index` counted from the front; with `end`, the place after the last module is allowed too."""
         i, n = operator.index(index), len(self)
         if not -n <= i < n + end:
-            raise IndexError(f"index {i} is out of range for a Sequential of {n} modules")
+            raise IndexError(f"index {i} is out of range for a {type(self).__name__} of {n} modules")
         return i % n if i < n else n
 
-    def _arrange(self, children: list[tuple[str, Module]]) -> Sequential:
+    def _arrange(self, children: list[tuple[str, Module]]) -> Self:
         """Hold these modules in this order; numbers as names are replaced by the new places, other names stay."""
         for name, _ in self._children():
             delattr(self, name)
         for i, (name, module) in enumerate(children):
             setattr(self, str(i) if name.isdecimal() else name, module)
         return self
+
+
+class Sequential(ModuleSequence):
+    """Modules applied one after the other.
+
+    The modules are the attributes "0", "1", ... or, if one dictionary of modules is given, its keys.
+
+    Raises:
+        TypeError: one of them is not a module.
+    """
+
+    def forward(self, x: Any) -> Any:
+        """Apply one module after the other to x."""
+        for module in [*vars(self).values()]:
+            if isinstance(module, Module):
+                x = module(x)
+        return x
