@@ -175,6 +175,7 @@ from minigrad.functions.shaping import (
 )
 from minigrad.functions.shaping import movedim as moveaxis
 from minigrad.gradcheck import GradcheckError, gradcheck
+from minigrad.missing import missing_from
 from minigrad.ops import (
     cat,
     cos,
@@ -209,6 +210,7 @@ from minigrad.tensor import float64 as double
 from minigrad.tensor import int16 as short
 from minigrad.tensor import int32 as int
 from minigrad.tensor import int64 as long
+from minigrad.threads import get_num_threads, set_num_threads
 
 __version__ = "0.1.0"
 
@@ -300,6 +302,7 @@ __all__ = [
     "functions",
     "gather",
     "ge",
+    "get_num_threads",
     "get_rng_state",
     "grad",
     "gradcheck",
@@ -397,6 +400,7 @@ __all__ = [
     "save",
     "select",
     "set_grad_enabled",
+    "set_num_threads",
     "set_rng_state",
     "short",
     "sigmoid",
@@ -441,3 +445,5 @@ __all__ = [
     "zeros",
     "zeros_like",
 ]
+
+__getattr__ = missing_from(__name__, __all__)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from minigrad.backend import import_cupy
+from minigrad.missing import missing_from
 
 
 def is_available() -> bool:
@@ -22,3 +23,6 @@ def synchronize() -> None:
     """Wait until the current GPU has finished its work. Does nothing without a GPU."""
     if is_available():
         import_cupy().cuda.get_current_stream().synchronize()
+
+
+__getattr__ = missing_from(__name__, ("device_count", "is_available", "synchronize"))

@@ -87,14 +87,30 @@ def save(obj: Any, path: str | os.PathLike[str]) -> None:
         raise
 
 
-def load(path: str | os.PathLike[str], device: str | backend.device = "cpu") -> Any:
-    """Read back what `save` wrote: tensors as tensors on `device`, arrays as NumPy arrays.
+def load(
+    f: str | os.PathLike[str],
+    map_location: str | backend.device | None = None,
+    *,
+    device: str | backend.device | None = None,
+    weights_only: bool = True,
+) -> Any:
+    """Read back what `save` wrote: tensors as tensors, arrays as NumPy arrays.
+
+    Args:
+        f: the path of the file.
+        map_location: the device of the tensors; by default the CPU.
+        device: another name of `map_location`.
+        weights_only: accepted, and always so: nothing in the file is executed.
 
     Raises:
         FileNotFoundError: there is no such file.
+        TypeError: `map_location` is a function or a dictionary, which PyTorch accepts too.
         CheckpointError: the file is truncated, damaged, altered, or not a checkpoint of minigrad.
     """
-    path = Path(path)
+    path = Path(f)
+    if callable(map_location) or isinstance(map_location, dict):
+        raise TypeError(f"load: map_location is a device, not a {type(map_location).__name__}")
+    device = map_location or device or "cpu"
     if backend.device(device).type == "cuda":
         backend.import_cupy()  # raises its own error if there is no GPU
     if not path.exists():
@@ -160,7 +176,8 @@ class _Packing:
                 )
             return ["value", obj]
         if not isinstance(obj, (dict, list, tuple)):
-            raise TypeError(f"save: {where} is a {type(obj).__name__}, which cannot be saved")
+            advice = ": save its state_dict()" if hasattr(obj, "state_dict") else ""
+            raise TypeError(f"save: {where} is a {type(obj).__name__}, which cannot be saved{advice}")
         if id(obj) in self.above:
             raise ValueError(f"save: {where} is a {type(obj).__name__} that holds itself")
         if len(self.above) == MAX_DEPTH:

@@ -17,6 +17,7 @@ from minigrad import backend, conversion, printing
 from minigrad.backend import Array
 from minigrad.conversion import ShapeError
 from minigrad.methods import Methods
+from minigrad.missing import nearest, sentence
 from minigrad.recording import Memory, Slot, mode
 
 float16 = numpy.dtype("float16")
@@ -121,6 +122,12 @@ class Tensor(Methods):
         if self._memory is None:
             self._memory = Memory()
         return self._memory
+
+    def __getattr__(self, name: str) -> Any:
+        """Called for a name that there is not."""
+        if name.startswith("_"):  # a slot without a value, or what other libraries look for
+            raise AttributeError(f"a tensor has no {name}")
+        raise AttributeError(sentence(f"Tensor.{name}", name) or f"a tensor has no {name}" + nearest(name, dir(Tensor)))
 
     @property
     def requires_grad(self) -> bool:

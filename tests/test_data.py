@@ -14,7 +14,15 @@ import pytest
 
 import minigrad as mg
 from minigrad.random import Generator
-from minigrad.utils.data import DataLoader, Dataset, TensorDataset, default_collate
+from minigrad.utils.data import (
+    ConcatDataset,
+    DataLoader,
+    Dataset,
+    Subset,
+    TensorDataset,
+    default_collate,
+    random_split,
+)
 
 
 def numbered(n: int) -> TensorDataset:
@@ -286,7 +294,7 @@ def test_a_list_is_a_dataset() -> None:
 # --- Wrong use -----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("size", [0, -1, 2.0, 1.5, "3", None, True])
+@pytest.mark.parametrize("size", [0, -1, 2.0, 1.5, "3", True])
 def test_a_wrong_batch_size(size: Any) -> None:
     with pytest.raises(ValueError, match=f"batch_size must be a positive integer, not {size!r}"):
         DataLoader(numbered(3), batch_size=size)
@@ -507,3 +515,63 @@ def test_samples_that_are_no_mini_batch(name: str) -> None:
     if samples:
         with pytest.raises((ValueError, TypeError), match=message):
             list(DataLoader(samples, batch_size=len(samples)))
+
+
+# --- Parts of data sets, and a loader's options ------------------------------------------------------
+
+
+def test_random_parts_are_pytorchs_from_the_same_seed() -> None:
+    """What PyTorch 2.13 prints for the indices."""
+    mg.manual_seed(3)
+    assert [part.indices for part in random_split(range(10), [7, 3])] == [[6, 0, 3, 7, 8, 5, 1], [9, 2, 4]]
+    mg.manual_seed(3)
+    fractions = random_split(range(11), [0.5, 0.3, 0.2])
+    assert [part.indices for part in fractions] == [[9, 0, 3, 6, 4, 5], [2, 8, 1], [10, 7]]
+    own = random_split(range(5), [3, 2], generator=Generator().manual_seed(42))
+    assert [part.indices for part in own] == [[2, 4, 3], [0, 1]]
+    for lengths in ([7, 4], [0.5, 0.4], [11, -1]):
+        with pytest.raises(ValueError, match="do not add up to the 10 samples"):
+            random_split(range(10), lengths)
+
+
+def test_a_part_and_several_together() -> None:
+    whole = TensorDataset(mg.arange(5.0), mg.arange(5) * 10)
+    part = Subset(whole, [4, 1, 3])
+    assert (len(part), part[0][1].item(), part[-1][1].item()) == (3, 40, 30)
+    assert [y.tolist() for _, y in DataLoader(part, batch_size=2)] == [[40, 10], [30]]
+    with pytest.raises(IndexError, match="Subset: index 5 is out of range for a data set of 5 samples"):
+        Subset(whole, [0, 5])
+    joined = whole + part
+    assert isinstance(joined, ConcatDataset)
+    assert [joined[i][1].item() for i in (0, 4, 5, 7, -1)] == [0, 40, 40, 30, 30]
+    assert [y.tolist() for _, y in DataLoader(joined, batch_size=4)] == [[0, 10, 20, 30], [40, 40, 10, 30]]
+    with pytest.raises(IndexError, match="index 8 is out of range for a data set of 8 samples"):
+        joined[8]
+    with pytest.raises(ValueError, match="no data sets to join"):
+        ConcatDataset([])
+
+
+def test_a_loader_with_pytorchs_options() -> None:
+    whole = TensorDataset(mg.arange(5.0), mg.arange(5))
+    loader = DataLoader(
+        whole, 2, num_workers=0, pin_memory=True, drop_last=True, collate_fn=len, persistent_workers=False
+    )
+    assert list(loader) == [2, 2]
+    assert [y.item() for _, y in DataLoader(whole, batch_size=None)] == [0, 1, 2, 3, 4]
+    order = [y.item() for _, y in DataLoader(whole, shuffle=True, generator=Generator(7))]
+    assert order == [y.item() for _, y in DataLoader(whole, shuffle=True, generator=Generator(7))] != [0, 1, 2, 3, 4]
+    with pytest.raises(TypeError, match="num_workers=2 is not in minigrad: this process loads the data"):
+        DataLoader(whole, num_workers=2)
+    with pytest.raises(TypeError, match="sampler is not in minigrad"):
+        DataLoader(whole, sampler=[0])
+
+
+def test_what_is_shown() -> None:
+    whole = TensorDataset(mg.zeros(5, 2), mg.arange(5))
+    assert repr(DataLoader(whole, 2, shuffle=True)) == (
+        "DataLoader(TensorDataset((5, 2) float32, (5,) int64), batch_size=2, shuffle=True)"
+    )
+    assert repr(Subset(range(9), [1, 2])) == "Subset(of 2 samples of range of 9 samples)"
+    assert repr(ConcatDataset([whole, [1]])) == (
+        "ConcatDataset(TensorDataset((5, 2) float32, (5,) int64), list of 1 samples)"
+    )

@@ -692,7 +692,7 @@ def test_hyperparameters_by_place_and_by_name() -> None:
         optim.Adam(p, 0.5, lr=0.5)
     with pytest.raises(TypeError, match=r"Adam takes 4 hyperparameters \(lr, betas, eps, weight_decay\), not 5"):
         optim.Adam(p, 1, 2, 3, 4, 5)  # type: ignore[call-arg]
-    with pytest.raises(TypeError, match=r"Adam has no hyperparameter amsgrad"):
+    with pytest.raises(TypeError, match=r"Adam has no amsgrad: .* use optim.AMSGrad"):
         optim.Adam(p, amsgrad=True)
 
 

@@ -7,10 +7,22 @@ from typing import Any
 
 from minigrad.autograd import functional
 from minigrad.backward import grad
-from minigrad.recording import enable_grad, no_grad
+from minigrad.gradcheck import gradcheck
+from minigrad.missing import missing_from
+from minigrad.recording import enable_grad, inference_mode, no_grad, set_grad_enabled
 from minigrad.tensor import Tensor
 
-__all__ = ["backward", "enable_grad", "functional", "grad", "no_grad"]
+__all__ = [
+    "backward",
+    "enable_grad",
+    "functional",
+    "grad",
+    "gradcheck",
+    "inference_mode",
+    "no_grad",
+    "set_grad_enabled",
+]
+__getattr__ = missing_from(__name__, __all__)
 
 
 def backward(

@@ -1,5 +1,6 @@
 """The optimizers, a file for each, and the schedules of their rate in `lr`."""
 
+from minigrad.missing import missing_from
 from minigrad.optim import lr, lr_scheduler, torch_spelling
 from minigrad.optim.adadelta import Adadelta
 from minigrad.optim.adagrad import Adagrad
@@ -56,3 +57,5 @@ __all__ = [
     "lr_scheduler",
     "running_product",
 ]
+
+__getattr__ = missing_from(__name__, __all__)

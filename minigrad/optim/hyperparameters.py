@@ -188,3 +188,34 @@ def unknown(owner: str, name: str, names: Iterable[str]) -> str:
     near = difflib.get_close_matches(name, names, n=1)
     hint = f" (did you mean {near[0]}?)" if near else ""
     return f"{owner} has no hyperparameter {name}{hint}; it has {', '.join(names)}"
+
+
+_HOW = frozenset({"foreach", "fused", "capturable", "differentiable"})
+"""PyTorch's arguments that choose how an update is computed. There is nothing to choose here."""
+
+_OTHER_RULES = {
+    "amsgrad": "AMSGrad is another rule, with a class of its own: use optim.AMSGrad",
+    "centered": "the centered RMSprop is another rule: write it as a class of your own",
+    "dampening": "momentum with dampening is another rule: write it as a class of your own",
+    "decoupled_weight_decay": "weight decay apart from the gradient is another rule: use optim.AdamW",
+    "initial_accumulator_value": "Adagrad's sums start at 0 here",
+    "lr_decay": "give lr a schedule of optim.lr instead, such as lr.step_decay",
+    "maximize": "maximize by minimizing the negative of the loss",
+    "momentum_decay": "the momentum schedule of NAdam is fixed here",
+}
+"""PyTorch's arguments that turn a rule into another one, and what to use."""
+
+
+def without_options(owner: str, given: dict[str, Any], own: Iterable[str]) -> dict[str, Any]:
+    """The hyperparameters without PyTorch's options that change nothing: those above that are None, False or 0.
+
+    Raises:
+        TypeError: an option is used that would turn the rule into another.
+    """
+    kept = {}
+    for name, value in given.items():
+        if name in own or (name not in _HOW and name not in _OTHER_RULES):
+            kept[name] = value
+        elif name in _OTHER_RULES and value:
+            raise TypeError(f"{owner} has no {name}: {_OTHER_RULES[name]}")
+    return kept

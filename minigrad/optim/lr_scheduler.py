@@ -11,6 +11,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+from minigrad.missing import missing_from
 from minigrad.optim.lr import exponential, step_decay
 from minigrad.optim.optimizer import Optimizer
 from minigrad.tensor import Tensor
@@ -333,3 +334,17 @@ class ReduceLROnPlateau(LRScheduler):
         part = sign * self.threshold
         bound = self.best * (1 + part) if self.threshold_mode == "rel" else self.best + part
         return sign * value > sign * bound
+
+
+__all__ = [
+    "CosineAnnealingLR",
+    "ExponentialLR",
+    "LRScheduler",
+    "LambdaLR",
+    "LinearLR",
+    "MultiStepLR",
+    "OneCycleLR",
+    "ReduceLROnPlateau",
+    "StepLR",
+]
+__getattr__ = missing_from(__name__, __all__)

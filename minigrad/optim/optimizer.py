@@ -30,6 +30,7 @@ from minigrad.optim.hyperparameters import (
     signature_of,
     unknown,
     with_common,
+    without_options,
 )
 from minigrad.optim.vectors import copy_gradient
 from minigrad.recording import Memory, enable_grad
@@ -120,6 +121,7 @@ class Optimizer(Saved):
         self._average_wants = signature_of(self.averaged, name, ("theta", *self.state), "averaged")[0]
         defaults = with_common(own, COMMON)
         hyperparameters = by_name(name, defaults, positional, hyperparameters)
+        hyperparameters = without_options(name, hyperparameters, defaults)
         if type(self).__init__ is Optimizer.__init__:  # a subclass with its own __init__ validates its own arguments
             for given in hyperparameters:
                 if given not in defaults:

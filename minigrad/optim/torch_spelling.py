@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from minigrad.optim.groups import Rate
+from minigrad.optim.hyperparameters import unknown, without_options
 from minigrad.optim.momentum import Momentum
 from minigrad.optim.nesterov import Nesterov
 from minigrad.optim.optimizer import Optimizer
@@ -25,6 +26,7 @@ def _new(
     *,
     nesterov: bool = False,
     weight_decay: float = 0.0,
+    **options: Any,
 ) -> Any:
     """An SGD, a Momentum or a Nesterov.
 
@@ -35,7 +37,7 @@ def _new(
         raise ValueError("SGD: nesterov=True needs a momentum above 0")
     if not momentum:
         return object.__new__(cls)
-    return (Nesterov if nesterov else Momentum)(params, lr, momentum, weight_decay=weight_decay)
+    return (Nesterov if nesterov else Momentum)(params, lr, momentum, weight_decay=weight_decay, **options)
 
 
 def _init(
@@ -46,7 +48,10 @@ def _init(
     *,
     nesterov: bool = False,
     weight_decay: float = 0.0,
+    **options: Any,
 ) -> None:
+    for name in without_options("SGD", options, ()):
+        raise TypeError(unknown("SGD", name, ("lr", "momentum", "nesterov", "weight_decay")))
     Optimizer.__init__(self, params, lr=lr, weight_decay=weight_decay)
 
 
@@ -54,5 +59,5 @@ def understand() -> None:
     """Make `SGD` accept PyTorch's options. A subclass of SGD with its own constructor is not affected."""
     SGD.__new__ = _new  # type: ignore[method-assign, assignment]
     SGD.__init__ = _init  # type: ignore[method-assign, assignment]
-    own = list(inspect.signature(_init).parameters.values())[1:]
+    own = list(inspect.signature(_init).parameters.values())[1:-1]
     SGD.__signature__ = inspect.Signature(own)  # type: ignore[attr-defined]

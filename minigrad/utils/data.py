@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import bisect
 import copy
-from collections.abc import Iterator, Mapping, MutableMapping, Sequence
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
 from typing import Any
 
 import numpy
 
-from minigrad import backend, ops, random
+from minigrad import backend, conversion, ops, random
 from minigrad.backend import Array
+from minigrad.missing import missing_from
 from minigrad.tensor import ShapeError, Tensor
 
 
@@ -30,6 +33,9 @@ class Dataset:
     def batch(self, indices: numpy.ndarray) -> Any:
         """The samples `indices` (int64) as one mini-batch, combined by `default_collate`."""
         return default_collate([self[int(i)] for i in indices])
+
+    def __add__(self, other: Any) -> ConcatDataset:
+        return ConcatDataset([self, other])
 
 
 def default_collate(batch: Sequence[Any]) -> Any:
@@ -169,6 +175,9 @@ class TensorDataset(Dataset):
         """The device of the (first) tensor."""
         return self.tensors[0].device
 
+    def __repr__(self) -> str:
+        return f"TensorDataset({', '.join(f'{t.shape} {t.dtype}' for t in self.tensors)})"
+
     def batch(self, indices: Array) -> tuple[Tensor, ...]:
         """Rows `indices` of every tensor.
 
@@ -190,46 +199,180 @@ def _rows(array: Array, indices: Array) -> Array:
     return array.take(indices, axis=0)
 
 
+class Subset(Dataset):
+    """Some samples of a data set: those at `indices`.
+
+    Raises:
+        IndexError: the data set has no such sample.
+    """
+
+    def __init__(self, dataset: Any, indices: Sequence[int]) -> None:
+        self.dataset = dataset
+        self.indices = [int(i) for i in indices]
+        count = len(dataset)
+        if wrong := [i for i in self.indices if not -count <= i < count]:
+            raise IndexError(f"Subset: index {wrong[0]} is out of range for a data set of {count} samples")
+        self._places = numpy.array(self.indices, dtype=numpy.int64)
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    def __getitem__(self, index: Any) -> Any:
+        return self.dataset[self.indices[index]]
+
+    def batch(self, indices: numpy.ndarray) -> Any:
+        """The samples at these places of the subset."""
+        places = self._places[indices]
+        fetch = getattr(self.dataset, "batch", None)
+        return fetch(places) if callable(fetch) else default_collate([self.dataset[int(i)] for i in places])
+
+    def __repr__(self) -> str:
+        return f"Subset(of {len(self)} samples of {_shown(self.dataset)})"
+
+
+class ConcatDataset(Dataset):
+    """Data sets one after the other.
+
+    Raises:
+        ValueError: there are none.
+    """
+
+    def __init__(self, datasets: Iterable[Any]) -> None:
+        self.datasets = list(datasets)
+        if not self.datasets:
+            raise ValueError("ConcatDataset: there are no data sets to join")
+        self.cumulative_sizes = numpy.cumsum([len(d) for d in self.datasets]).tolist()
+
+    def __len__(self) -> int:
+        return int(self.cumulative_sizes[-1])
+
+    def __getitem__(self, index: int) -> Any:
+        i = index + len(self) if index < 0 else index
+        if not 0 <= i < len(self):
+            raise IndexError(f"index {index} is out of range for a data set of {len(self)} samples")
+        k = bisect.bisect_right(self.cumulative_sizes, i)
+        return self.datasets[k][i - (self.cumulative_sizes[k - 1] if k else 0)]
+
+    def __repr__(self) -> str:
+        return f"ConcatDataset({', '.join(map(_shown, self.datasets))})"
+
+
+def random_split(dataset: Any, lengths: Sequence[float], generator: random.Generator | None = None) -> list[Subset]:
+    """Divide a data set at random into parts of these lengths, or of these fractions, which add up to 1.
+
+    Of what the fractions leave over, the first parts get one sample more, as in PyTorch, and its draws are used.
+
+    Raises:
+        ValueError: the lengths do not add up to that of the data set, or the fractions to 1.
+    """
+    total = len(dataset)
+    counts = [int(n) for n in lengths] if all(conversion.is_whole(n) for n in lengths) else []
+    if not counts and math.isclose(sum(lengths), 1) and all(0 <= part <= 1 for part in lengths):
+        counts = [math.floor(total * part) for part in lengths]
+        for i in range(total - sum(counts)):
+            counts[i % len(counts)] += 1
+    if sum(counts) != total or min(counts, default=0) < 0:
+        raise ValueError(f"random_split: {list(lengths)} do not add up to the {total} samples of the data set, or to 1")
+    order = (random.default_generator if generator is None else generator).permutation(total)
+    ends = numpy.cumsum(counts).tolist()
+    return [Subset(dataset, order[end - n : end].tolist()) for n, end in zip(counts, ends, strict=True)]
+
+
+def _shown(dataset: Any) -> str:
+    """A data set in one line."""
+    if isinstance(dataset, Dataset) and type(dataset).__repr__ is not object.__repr__:
+        return repr(dataset)
+    return f"{type(dataset).__name__} of {len(dataset)} samples"
+
+
 class DataLoader:
     """Mini-batches of a data set, in order or shuffled.
 
-    Samples are fetched by the data set's `batch`, or one by one and then combined by `default_collate`.
+    Samples are fetched by the data set's `batch`, or one by one and then combined by `collate_fn`.
 
     Each iteration begins with a 64-bit draw from the generator and, with `shuffle`, a permutation. This is what PyTorch
     did in the course notebook ("6. Optimizers"), so that testing during an epoch changes the order of later epochs.
+    (Today's PyTorch shuffles by a generator that it seeds with that draw.)
 
     Args:
         dataset: a `Dataset`, or anything with ``len`` and ``[i]``.
-        batch_size: the number of samples in a mini-batch; the last one may be smaller.
+        batch_size: the number of samples in a mini-batch; the last one may be smaller. With None there are no
+            mini-batches, but single samples, as they are.
         shuffle: draw a new order for every epoch.
+        num_workers: only 0: this process loads the data.
+        collate_fn: makes a mini-batch from a list of samples; by default `default_collate`.
+        pin_memory: accepted, and of no effect.
         drop_last: leave out the last mini-batch if it is smaller.
+        generator: draw from this one instead of the default generator.
 
     Raises:
         ValueError: the batch size is not a positive integer, or the data set is empty.
+        TypeError: an argument that PyTorch has and minigrad has not.
     """
 
-    def __init__(self, dataset: Any, batch_size: int = 1, shuffle: bool = False, drop_last: bool = False) -> None:
-        if isinstance(batch_size, bool) or not isinstance(batch_size, (int, numpy.integer)) or batch_size < 1:
+    def __init__(
+        self,
+        dataset: Any,
+        batch_size: int | None = 1,
+        shuffle: bool | None = False,
+        *,
+        num_workers: int = 0,
+        collate_fn: Callable[[list[Any]], Any] | None = None,
+        pin_memory: bool = False,
+        drop_last: bool = False,
+        generator: random.Generator | None = None,
+        **others: Any,
+    ) -> None:
+        if used := [name for name, value in others.items() if value is not None and value is not False]:
+            raise TypeError(f"DataLoader: {', '.join(used)} is not in minigrad: it has no samplers and no workers")
+        if num_workers:
+            raise TypeError(
+                f"DataLoader: num_workers={num_workers} is not in minigrad: its data are loaded in this process"
+            )
+        if batch_size is not None and (not conversion.is_whole(batch_size) or batch_size < 1):
             raise ValueError(f"batch_size must be a positive integer, not {batch_size!r}")
         if not len(dataset):
             raise ValueError("the data set is empty: there is nothing to load")
         self.dataset = dataset
-        self.batch_size = int(batch_size)
-        self.shuffle = shuffle
+        self.batch_size = None if batch_size is None else int(batch_size)
+        self.shuffle = bool(shuffle)
+        self.num_workers = 0
+        self.collate_fn = collate_fn
+        self.pin_memory = pin_memory
         self.drop_last = drop_last
+        self.generator = generator
 
     def __len__(self) -> int:
-        whole, rest = divmod(len(self.dataset), self.batch_size)
+        whole, rest = divmod(len(self.dataset), self.batch_size or 1)
         return whole + (rest > 0 and not self.drop_last)
 
     def __iter__(self) -> Iterator[Any]:
         # This is not a generator function, so the random numbers are drawn when iter() is called.
-        generator = random.default_generator
+        generator = random.default_generator if self.generator is None else self.generator
         generator.outputs64(1)
         order: Array = generator.permutation(len(self.dataset)) if self.shuffle else numpy.arange(len(self.dataset))
-        if isinstance(self.dataset, Dataset):
+        if self.batch_size is None:
+            keep = self.collate_fn or (lambda sample: sample)
+            return (keep(self.dataset[int(i)]) for i in order)
+        fetch = self._fetch()
+        if isinstance(self.dataset, Dataset) and self.collate_fn is None:
             order = backend.to_device(order, self.dataset.index_device)
+        size = self.batch_size
+        return (fetch(order[k * size : (k + 1) * size]) for k in range(len(self)))
+
+    def _fetch(self) -> Callable[[Any], Any]:
+        """The function that makes a mini-batch from the numbers of its samples."""
         fetch = getattr(self.dataset, "batch", None)
-        if not callable(fetch):  # a list, or an object that uses the name for something else
-            fetch = lambda indices: default_collate([self.dataset[int(i)] for i in indices])  # noqa: E731
-        return (fetch(order[k * self.batch_size : (k + 1) * self.batch_size]) for k in range(len(self)))
+        if self.collate_fn is None and callable(fetch):
+            return fetch
+        # A list, an object that uses the name for something else, or a collate_fn of the user's.
+        collate = self.collate_fn or default_collate
+        return lambda indices: collate([self.dataset[int(i)] for i in indices])
+
+    def __repr__(self) -> str:
+        options = "".join(f", {name}=True" for name in ("shuffle", "drop_last") if getattr(self, name))
+        return f"DataLoader({_shown(self.dataset)}, batch_size={self.batch_size}{options})"
+
+
+__all__ = ["ConcatDataset", "DataLoader", "Dataset", "Subset", "TensorDataset", "default_collate", "random_split"]
+__getattr__ = missing_from(__name__, __all__)

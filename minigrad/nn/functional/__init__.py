@@ -1,5 +1,6 @@
 """The layers, activations and losses as functions (``torch.nn.functional``)."""
 
+from minigrad.missing import missing_from
 from minigrad.nn.functional.activations import (
     elu,
     gelu,
@@ -91,3 +92,5 @@ __all__ = [
     "tanh",
     "triplet_margin_loss",
 ]
+
+__getattr__ = missing_from(__name__, __all__)
