@@ -48,16 +48,19 @@ OUT_OF_SCOPE: dict[str, str] = {
     r"set_deterministic_debug_mode": (
         "there is nothing to switch in minigrad: the same machine and seed give the same bits"
     ),
-    r"set_printoptions": "how tensors are shown cannot be changed: use tensor.numpy() and numpy.set_printoptions()",
+    r"set_printoptions": "this is not in minigrad: use tensor.numpy() and numpy.set_printoptions()",
     r"utils\.tensorboard|tensorboard|hub|profiler|package|futures|monitor": (
         "this is not in minigrad: use Python's own tools, matplotlib or tensorboard"
     ),
-    r"dropout[123]d|alpha_?dropout|feature_alpha_dropout\w*": "this kind of dropout is not in minigrad: use Dropout, for single elements",
+    r"dropout[123]d|alpha_?dropout|feature_alpha_dropout\w*": (
+        "this kind of dropout is not in minigrad: use Dropout, for single elements"
+    ),
     r"vmap|jvp|vjp|jacfwd|jacrev|func|functorch|forward_ad|function|once_differentiable|detect_anomaly|gradgradcheck": (
         "this is not in minigrad: see autograd.grad, autograd.functional and gradcheck"
     ),
     r"storage\w*|untyped_?storage|typed_?storage|data_ptr|stride|as_strided|memory_format|contiguous_format|"
-    r"channels_last\w*|share_memory_|is_shared|pin_memory|is_pinned|strided|layout|resize_|set_": (
+    r"channels_last\w*|share_memory_|is_shared|pin_memory|is_pinned|strided|layout|"
+    r"resize_|set_": (
         "this is not in minigrad, whose memory is NumPy's or CuPy's: see tensor.data, its strides and flags"
     ),
     r"ctc_?loss|multi_?margin_?loss|multi_?label_?\w+|triplet_margin_with_distance_loss|adaptive_?log_?softmax\w*": (

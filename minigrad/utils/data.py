@@ -326,9 +326,7 @@ class DataLoader:
         if used := [name for name, value in others.items() if value is not None and value is not False]:
             raise TypeError(f"DataLoader: {', '.join(used)} is not in minigrad: it has no samplers and no workers")
         if num_workers:
-            raise TypeError(
-                f"DataLoader: num_workers={num_workers} is not in minigrad: its data are loaded in this process"
-            )
+            raise TypeError(f"DataLoader: num_workers={num_workers} is not in minigrad: this process loads the data")
         if batch_size is not None and (not conversion.is_whole(batch_size) or batch_size < 1):
             raise ValueError(f"batch_size must be a positive integer, not {batch_size!r}")
         if not len(dataset):
