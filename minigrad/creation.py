@@ -150,7 +150,16 @@ def linspace(
     """
     (count,) = conversion.sizes("linspace: steps", (steps,))
     first, last = _number("linspace: start", start), _number("linspace: end", end)
-    return _made(numpy.linspace(first, last, count).astype(_dtype(dtype)), requires_grad, device)
+    kind = _dtype(dtype)
+    # As in PyTorch: the first half counts from the start, the second from the end, and each number is rounded once.
+    if kind.kind == "f":
+        first, last = float(kind.type(first)), float(kind.type(last))
+    step = (last - first) / max(count - 1, 1)
+    step = float(kind.type(step)) if kind.kind == "f" else step
+    k = numpy.arange(count, dtype=float64)
+    from_end = (k >= count // 2) & (count > 1)
+    array = numpy.where(from_end, last - step * (count - 1 - k), first + step * k)
+    return _made(array.astype(kind), requires_grad, device)
 
 
 # Random numbers.
