@@ -58,6 +58,7 @@ def main(argv: Sequence[str]) -> int:
         out.print(f"[bold]{explanation.title}[/bold]")
         for sentence in explanation.sentences:
             out.print(f"  {sentence}")
+        report.wrote(explanation.written)
         for path in explanation.written:
             out.print(f"  {path}  {path.stat().st_size / 1e3:.0f} kB", markup=False, soft_wrap=True)
     record = {

@@ -73,6 +73,7 @@ def main(argv: Sequence[str]) -> int:
     for part, paths in _in_processes(draw, parts, jobs, out):
         if isinstance(paths, list):
             written += paths
+            report.wrote(paths)
             for path in paths:
                 out.print(f"{path}  {path.stat().st_size / 1e3:.0f} kB", markup=False, soft_wrap=True)
         else:

@@ -1,9 +1,11 @@
-"""Progress on a terminal: a bar for each item that is being worked on, and one for all of them."""
+"""Progress on a terminal or in a notebook: a bar for each item that is being worked on, and one for all of them."""
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from html import escape
 from typing import TYPE_CHECKING, Any
 
 import numpy
@@ -15,7 +17,7 @@ if TYPE_CHECKING:
 def bars(
     out: Console | None, labels: Sequence[str], totals: Sequence[float], counts: numpy.ndarray, title: str = "all"
 ) -> AbstractContextManager[Any]:
-    """Show bars while the block runs; nothing if `out` is None or is no terminal.
+    """Show bars while the block runs; nothing if `out` is None or is neither a terminal nor a notebook's.
 
     Args:
         out: the console.
@@ -25,6 +27,8 @@ def bars(
             processes. An item is shown when it has begun and is not finished.
         title: of the bar for all items, which is shown if there are several.
     """
+    if out is not None and out.is_jupyter:
+        return _in_a_notebook(labels, numpy.asarray(totals, float), counts, title)
     if out is None or not out.is_terminal:
         return nullcontext()
     from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
@@ -63,3 +67,36 @@ def bars(
     items += [shown.add_task(label, total=end, visible=False, of="") for label, end in zip(labels, ends, strict=True)]
     items.append(shown.add_task(title, total=ends.sum(), visible=len(labels) > 1, of=""))
     return shown
+
+
+@contextmanager
+def _in_a_notebook(labels: Sequence[str], ends: numpy.ndarray, counts: numpy.ndarray, title: str) -> Iterator[None]:
+    """Bars as HTML, in one output that is replaced several times a second and is empty at the end.
+
+    rich's own bars need ipywidgets in a notebook, and leave error messages where nobody looks at it while it runs.
+    """
+    from IPython.display import HTML, display  # type: ignore[import-not-found, unused-ignore]
+
+    def shown() -> str:
+        done = numpy.minimum(counts, ends)
+        running = numpy.flatnonzero((done > 0) & (done < ends)).tolist()
+        parts = [(labels[i], done[i] / ends[i]) for i in running]
+        if len(labels) > 1:
+            parts.append((f"{title}: {(done == ends).sum()} of {len(labels)}", done.sum() / ends.sum()))
+        return "<br>".join(f'<progress value="{part:.3f}"></progress> {escape(label)}' for label, part in parts)
+
+    handle: Any = display(HTML(shown()), display_id=True)
+    ended = threading.Event()
+
+    def follow() -> None:
+        while not ended.wait(0.25):
+            handle.update(HTML(shown()))
+
+    thread = threading.Thread(target=follow, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+        handle.update(HTML(""))

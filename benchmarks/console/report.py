@@ -9,6 +9,7 @@ import platform
 import subprocess
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
@@ -58,9 +59,41 @@ def table(title: str, heads: Iterable[str], *, caption: str | None = None, text:
     return made
 
 
+@dataclass
+class Collected:
+    """What a benchmark shows and writes, for a notebook."""
+
+    tables: list[Table] = field(default_factory=list)
+    files: list[Path] = field(default_factory=list)
+
+
+_collected: Collected | None = None
+
+
+@contextmanager
+def collecting() -> Iterator[Collected]:
+    """Collect the tables, instead of printing them, and the paths of the files that are written in this block."""
+    global _collected
+    before, _collected = _collected, Collected()
+    try:
+        yield _collected
+    finally:
+        _collected = before
+
+
+def wrote(paths: Iterable[Path]) -> None:
+    """Note files that another process has written."""
+    if _collected is not None:
+        _collected.files += paths
+
+
 def show(made: Table, out: Console) -> None:
     """Print a table in full. A terminal that is too narrow for it wraps the lines, but no figure is left out."""
     from rich.console import Console
+
+    if _collected is not None:
+        _collected.tables.append(made)
+        return
 
     needed = out.measure(made, options=out.options.update(width=1000)).maximum
     Console(file=out.file, width=max(out.width, needed), highlight=False, no_color=out.no_color).print(made)
@@ -100,6 +133,7 @@ def beside(path: Path) -> Iterator[Path]:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield part
         part.replace(path)
+        wrote([path])
     except OSError as error:
         raise UsageError(f"{path} cannot be written: {error.strerror or error}") from None
     finally:
