@@ -116,13 +116,13 @@ class SignMomentum(Optimizer):
 
 
 # %% [markdown]
-# Its figures beside known ones, over 1000 iterations. The class is written to a file, and trained in processes beside
+# Its figures beside known ones, over 500 iterations. The class is written to a file, and trained in processes beside
 # the others; a second call takes the results that are there.
 
 # %%
 from minigrad.benchmarks import inline
 
-inline.mnist(SignMomentum, "sgd", optim.Adam, "momentum", iterations=1000)
+inline.mnist(SignMomentum, "sgd", optim.Adam, "momentum", iterations=500, every=250)
 
 # %% [markdown]
 # ## Its race
@@ -130,4 +130,4 @@ inline.mnist(SignMomentum, "sgd", optim.Adam, "momentum", iterations=1000)
 # On Beale's function, from one point, beside the same optimizers.
 
 # %%
-inline.surfaces(SignMomentum, "sgd", "momentum", "adam", surface="beale", lr={SignMomentum: 0.06}, steps=60)
+inline.surfaces(SignMomentum, "sgd", "momentum", "adam", surface="beale", lr={SignMomentum: 0.06}, steps=40)

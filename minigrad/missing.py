@@ -59,7 +59,7 @@ OUT_OF_SCOPE: dict[str, str] = {
         "this is not in minigrad: see autograd.grad, autograd.functional and gradcheck"
     ),
     r"storage\w*|untyped_?storage|typed_?storage|data_ptr|stride|as_strided|memory_format|contiguous_format|"
-    r"channels_last\w*|share_memory_|is_shared|pin_memory|is_pinned|strided|layout|"
+    r"channels_last\w*|share_memory_?|is_shared|pin_memory|is_pinned|strided|layout|"
     r"resize_|set_": (
         "this is not in minigrad, whose memory is NumPy's or CuPy's: see tensor.data, its strides and flags"
     ),
@@ -85,6 +85,19 @@ def nearest(name: str, names: Iterable[str]) -> str:
     public = {each.lower(): each for each in names if not each.startswith("_")}
     close = difflib.get_close_matches(name.lower(), public, n=3, cutoff=0.6)
     return f"; is {' or '.join(public[each] for each in close)} meant?" if close else ""
+
+
+class Missing:
+    """An attribute of a class of PyTorch's that is not here. Asking for it raises AttributeError, with the sentence.
+
+    (A ``__getattr__`` of the class would answer for every name, but make all attributes slower to read.)
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __get__(self, instance: object, owner: type) -> Any:
+        raise AttributeError(sentence(f"{owner.__name__}.{self.name}", self.name))
 
 
 def missing_from(module: str, names: Iterable[str]) -> Callable[[str], Any]:

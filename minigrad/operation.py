@@ -118,8 +118,9 @@ Needs = tuple[bool, tuple[int, ...] | None]
 
 def _needs(vjp: Callable[..., Any]) -> Needs:
     """The values that a vjp uses, according to the names of its arguments."""
-    used = [not p.name.startswith("_") for p in inspect.signature(vjp).parameters.values()]
-    anything = [p.kind is p.VAR_POSITIONAL for p in inspect.signature(vjp).parameters.values()]  # ``*args``
+    parameters = inspect.signature(vjp).parameters.values()
+    used = [not p.name.startswith("_") for p in parameters]
+    anything = [p.kind is p.VAR_POSITIONAL for p in parameters]  # ``*args``
     result = used[1] if len(used) > 1 else True
     if any(use and any_of_them for use, any_of_them in zip(used, anything, strict=True)):
         return result, None

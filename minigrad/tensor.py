@@ -17,7 +17,7 @@ from minigrad import backend, conversion, printing
 from minigrad.backend import Array
 from minigrad.conversion import ShapeError
 from minigrad.methods import Methods
-from minigrad.missing import nearest, sentence
+from minigrad.missing import Missing
 from minigrad.recording import Memory, Slot, mode
 
 float16 = numpy.dtype("float16")
@@ -122,12 +122,6 @@ class Tensor(Methods):
         if self._memory is None:
             self._memory = Memory()
         return self._memory
-
-    def __getattr__(self, name: str) -> Any:
-        """Called for a name that there is not."""
-        if name.startswith("_"):  # a slot without a value, or what other libraries look for
-            raise AttributeError(f"a tensor has no {name}")
-        raise AttributeError(sentence(f"Tensor.{name}", name) or f"a tensor has no {name}" + nearest(name, dir(Tensor)))
 
     @property
     def requires_grad(self) -> bool:
@@ -426,6 +420,14 @@ class Tensor(Methods):
         from minigrad.backward import backpropagate
 
         backpropagate(self, gradient, retain_graph, create_graph, None)
+
+
+for _name in (
+    *("bfloat16", "cholesky", "data_ptr", "det", "eig", "inverse", "is_pinned", "is_shared", "is_sparse", "layout"),
+    *("logdet", "lu", "pin_memory", "pinverse", "qr", "register_hook", "register_post_accumulate_grad_hook", "resize_"),
+    *("share_memory_", "slogdet", "stft", "storage", "stride", "svd", "to_sparse", "untyped_storage"),
+):
+    setattr(Tensor, _name, Missing(_name))
 
 
 def _rebuild(kind: type[Tensor], data: Array, requires_grad: bool) -> Tensor:

@@ -17,7 +17,7 @@ from minigrad.recording import mode
 # The same examples at every run and nothing kept between runs: a failure is a failure everywhere.
 settings.register_profile(
     "tests",
-    max_examples=25,
+    max_examples=15,
     deadline=None,
     derandomize=True,
     database=None,

@@ -114,7 +114,7 @@ DRAWN = {
 
 
 @pytest.mark.parametrize("name", DRAWN)
-@settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@settings(max_examples=4, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(data=st.data())
 def test_operations_and_layers(gpu: str, name: str, data: st.DataObject) -> None:
     check(name.partition(".")[2], data.draw(DRAWN[name]))

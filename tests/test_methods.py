@@ -1,4 +1,4 @@
-"""The methods that minigrad/methods.py declares for type checkers are those that tensors have."""
+"""The methods that minigrad/methods.pyi declares for type checkers are those that tensors have."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from minigrad.tensor import Tensor
 
 DECLARED = {
     node.name: node
-    for node in ast.walk(ast.parse((Path(minigrad.__file__).parent / "methods.py").read_text(encoding="utf-8")))
+    for node in ast.walk(ast.parse((Path(minigrad.__file__).parent / "methods.pyi").read_text(encoding="utf-8")))
     if isinstance(node, ast.FunctionDef)
 }
 INSTALLED = dict(vars(Tensor))

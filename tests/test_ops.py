@@ -54,7 +54,7 @@ def test_value_and_gradient(name: str, data: st.DataObject) -> None:
 
 
 @pytest.mark.parametrize("name", ALL)
-@settings(max_examples=15)
+@settings(max_examples=8)
 @given(data=st.data())
 def test_second_derivative(name: str, data: st.DataObject) -> None:
     case = data.draw(ALL[name])

@@ -117,7 +117,7 @@ def value_and_gradient(function: Function, point: Any) -> tuple[float, ndarray]:
     x, y = leaves(point)
     f = function(x, y)
     slopes = minigrad.grad(f, (x, y), allow_unused=True)
-    return float(f), numpy.array([float(slope) for slope in slopes])
+    return f.item(), numpy.array([slope.item() for slope in slopes])
 
 
 def hessian(function: Function, point: Any) -> ndarray:

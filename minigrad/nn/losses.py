@@ -15,6 +15,9 @@ from minigrad.tensor import Tensor
 class _Loss(Module):
     """A loss with a reduction: the "mean" of the losses, their "sum", or "none"."""
 
+    weight: Any
+    pos_weight: Any
+
     def __init__(self, *, reduction: str = "mean", **legacy: Any) -> None:
         name = type(self).__name__
         refuse(name, LEGACY, **legacy)

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, Self
 import numpy
 
 from minigrad import backend
-from minigrad.missing import nearest, sentence
+from minigrad.missing import Missing
 from minigrad.tensor import ShapeError, Tensor, float16, float32, float64
 
 
@@ -40,13 +40,6 @@ class Module:
     """
 
     training = True
-
-    def __getattr__(self, name: str) -> Any:
-        """Called for a name that there is not."""
-        raise AttributeError(
-            sentence(f"{type(self).__name__}.{name}", name)
-            or f"{type(self).__name__} has no {name}" + nearest(name, [*vars(self), *dir(type(self))])
-        )
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """The result of the module."""
@@ -320,6 +313,14 @@ class Module:
         lines = [f"  ({name}): " + repr(child).replace("\n", "\n  ") for name, child in self._children()]
         inside = "\n" + "\n".join(lines) + "\n" if lines else self.extra_repr()
         return f"{type(self).__name__}({inside})"
+
+
+for _name in (
+    *("bfloat16", "compile", "register_backward_hook", "register_forward_hook", "register_forward_pre_hook"),
+    *("register_full_backward_hook", "register_full_backward_pre_hook", "register_load_state_dict_post_hook"),
+    *("register_state_dict_post_hook", "share_memory"),
+):
+    setattr(Module, _name, Missing(_name))
 
 
 def _fitting(name: str, parameter: Tensor, value: Any, model: str) -> Any:

@@ -122,7 +122,7 @@ def test_a_race_and_an_explanation(cell: dict[str, Any], tmp_path: Path) -> None
     assert {path.name for path in shown.pictures} == {"beale.png", "beale-loss.png"}
     assert len(shown.tables) == 1
     assert shown.data
-    explained = inline.explain("memory", stills=True, results=tmp_path)
+    explained = inline.explain("nesterov-step", stills=True, results=tmp_path)
     assert [path.suffix for path in explained.pictures]
     assert "explanations" in explained.data
 
