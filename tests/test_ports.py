@@ -139,3 +139,22 @@ def test_backward_of_several_tensors_adds_up() -> None:
 def test_what_is_refused(call: Any, error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message):
         call()
+
+
+def test_gradients_that_an_optimizer_holds_are_clipped_as_one_vector(monkeypatch: pytest.MonkeyPatch) -> None:
+    layer, apart = nn.Linear(4, 2), nn.Linear(4, 2)
+    utils.vector_to_parameters(utils.parameters_to_vector(layer.parameters()).detach(), apart.parameters())
+    optimizer = optim.SGD(layer.parameters(), lr=1.0)
+    x = minigrad.arange(20.0).reshape(5, 4)
+    seen: list[tuple[int, ...]] = []
+    norm = utils._norm
+    monkeypatch.setattr(utils, "_norm", lambda a, kind: seen.append(a.shape) or norm(a, kind))
+    for module in (layer, apart):
+        (module(x) ** 2).sum().backward()
+        utils.clip_grad_norm_(module.parameters(), 2.0)
+    assert seen[0] == optimizer.theta.shape == (10,)
+    assert seen[1:] == [(2, 4), (2,), (2,)]
+    for p, q in zip(layer.parameters(), apart.parameters(), strict=True):
+        np.testing.assert_allclose(p.grad.numpy(), q.grad.numpy(), rtol=1e-6)
+    (layer(x) ** 2).sum().backward()  # gradients that were read are tensors of their own
+    assert utils.clip_grad_norm_(layer.parameters(), 2.0).item() > 2

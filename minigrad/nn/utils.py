@@ -28,7 +28,7 @@ def clip_grad_norm_(
     Raises:
         RuntimeError: the norm is not finite, and `error_if_nonfinite`.
     """
-    gradients = list(_gradients(parameters))
+    gradients = _gradients(parameters)
     if not gradients:
         return Tensor(0.0)
     xp = backend.get_array_module(gradients[0])
@@ -70,11 +70,15 @@ def vector_to_parameters(vec: Tensor, parameters: Iterable[Tensor]) -> None:
         start += p.numel()
 
 
-def _gradients(parameters: Any) -> Iterable[Any]:
-    """The arrays of the gradients that there are, to be changed in place."""
-    for p in [parameters] if isinstance(parameters, Tensor) else parameters:
-        if p._grad is not None:
-            yield p._grad.data if isinstance(p._grad, Tensor) else p._grad
+def _gradients(parameters: Any) -> list[Any]:
+    """The arrays of the gradients that there are, to be changed in place; one vector if an optimizer holds them all."""
+    listed = [parameters] if isinstance(parameters, Tensor) else parameters
+    found = [p._grad.data if isinstance(p._grad, Tensor) else p._grad for p in listed if p._grad is not None]
+    base = found[0].base if found else None
+    if base is not None and base.ndim == 1 and sum(g.size for g in found) == base.size:
+        if all(g.base is base for g in found):
+            return [base]
+    return found
 
 
 def _norm(a: Any, kind: float) -> Any:
