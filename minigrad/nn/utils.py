@@ -75,10 +75,8 @@ def _gradients(parameters: Any) -> list[Any]:
     listed = [parameters] if isinstance(parameters, Tensor) else parameters
     found = [p._grad.data if isinstance(p._grad, Tensor) else p._grad for p in listed if p._grad is not None]
     base = found[0].base if found else None
-    if base is not None and base.ndim == 1 and sum(g.size for g in found) == base.size:
-        if all(g.base is base for g in found):
-            return [base]
-    return found
+    whole = base is not None and base.ndim == 1 and base.size == sum(g.size for g in found)
+    return [base] if whole and all(g.base is base for g in found) else found
 
 
 def _norm(a: Any, kind: float) -> Any:
