@@ -13,8 +13,9 @@ endif
 mnist: .venv/bench
 	$(BIN)/python -m benchmarks mnist
 
+# The tests start some hundred processes, which would compile everything anew without files of byte code.
 test: .venv/test
-	$(BIN)/python -m pytest -n auto
+	PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n auto
 
 coverage: .venv/test
 	$(BIN)/python -m pytest -n auto --cov --cov-report=term --cov-report=html
