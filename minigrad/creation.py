@@ -162,6 +162,20 @@ def linspace(
     return _made(array.astype(kind), requires_grad, device)
 
 
+def logspace(
+    start: float,
+    end: float,
+    steps: int,
+    base: float = 10.0,
+    dtype: Any = float32,
+    requires_grad: bool = False,
+    device: Any = None,
+) -> Tensor:
+    """`steps` numbers from base**start to base**end, both included, each by the same factor larger than the last."""
+    exponents = linspace(start, end, steps, float64).data
+    return _made((_number("logspace: base", base) ** exponents).astype(_dtype(dtype)), requires_grad, device)
+
+
 # Random numbers.
 
 

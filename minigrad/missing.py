@@ -44,7 +44,7 @@ OUT_OF_SCOPE: dict[str, str] = {
     r"set_default_(dtype|tensor_type|device)|get_default_(dtype|device)": (
         "there is no global mode in minigrad: pass dtype= or device=, or call model.double()"
     ),
-    r"backends|use_deterministic_algorithms|set_float32_matmul_precision|are_deterministic_algorithms_enabled|"
+    r"use_deterministic_algorithms|set_float32_matmul_precision|are_deterministic_algorithms_enabled|"
     r"set_deterministic_debug_mode": (
         "there is nothing to switch in minigrad: the same machine and seed give the same bits"
     ),

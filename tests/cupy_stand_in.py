@@ -539,6 +539,7 @@ _NAMES = (
     "arccos",
     "arcsin",
     "arctan",
+    "arctan2",
     "bitwise_and",
     "bitwise_or",
     "bitwise_xor",
@@ -689,6 +690,11 @@ def unique(
     return tuple(map(_new, found)) if isinstance(found, tuple) else _new(found)
 
 
+def searchsorted(a: ndarray, v: ndarray, side: str = "left", sorter: Any = None) -> ndarray:
+    _launch("searchsorted")
+    return _new(numpy.searchsorted(a._a, v._a, side))
+
+
 def bincount(x: ndarray, weights: Any = None, minlength: Any = None) -> ndarray:
     counts.wait("bincount")
     return _new(numpy.bincount(x._a, None if weights is None else weights._a, minlength or 0))
@@ -740,7 +746,17 @@ class Stream:
 def _module() -> types.ModuleType:
     made = types.ModuleType("cupy", __doc__)
     names = (array, asarray, empty, zeros, full, zeros_like, ones_like, arange, concatenate, stack, where)
-    for function in (*names, ascontiguousarray, bincount, broadcast_to, expand_dims, matmul, repeat, unique):
+    for function in (
+        *names,
+        ascontiguousarray,
+        bincount,
+        broadcast_to,
+        expand_dims,
+        matmul,
+        repeat,
+        searchsorted,
+        unique,
+    ):
         setattr(made, function.__name__, function)
     for name, function in UFUNCS.items():
         setattr(made, name, function)
@@ -751,6 +767,7 @@ def _module() -> types.ModuleType:
         ndarray=ndarray,
         ufunc=ufunc,
         ElementwiseKernel=ElementwiseKernel,
+        get_default_memory_pool=lambda: types.SimpleNamespace(free_all_blocks=lambda: None),
         cuda=types.SimpleNamespace(Device=Device, get_current_stream=Stream, runtime=runtime),
         __version__="0",
     )

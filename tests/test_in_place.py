@@ -11,6 +11,7 @@ import minigrad
 from minigrad import ShapeError, Tensor, functions, nn, optim
 
 IN_PLACE = sorted(name for name in functions.METHODS if name.endswith("_") and not name.startswith("_"))
+IN_PLACE.remove("fill_diagonal_")  # of matrices; below
 ARGUMENTS: dict[str, tuple[Any, ...]] = {
     "add_": (1.0,),
     "sub_": (1.0,),
@@ -24,6 +25,7 @@ ARGUMENTS: dict[str, tuple[Any, ...]] = {
     "addcmul_": (2.0, 3.0),
     "addcdiv_": (2.0, 4.0),
     "masked_fill_": ([True, False], 3.0),
+    "random_": (3, 9),
     "scatter_": (0, np.array([1]), 5.0),
 }
 
@@ -57,6 +59,17 @@ def test_it_changes_the_memory_and_is_refused_where_it_would_be_recorded(name: s
         change(leaf)
     assert leaf.is_leaf
     assert leaf.requires_grad
+
+
+def test_the_diagonal_is_filled() -> None:
+    x = minigrad.ones(2, 3)
+    assert x.fill_diagonal_(5).tolist() == x.tolist() == [[5, 1, 1], [1, 5, 1]]
+    with pytest.raises(RuntimeError, match="would change a leaf"):
+        minigrad.ones(2, 2, requires_grad=True).fill_diagonal_(0)
+    with pytest.raises(ShapeError, match=r"takes a matrix, not the shape \(2,\)"):
+        minigrad.ones(2).fill_diagonal_(0)
+    with pytest.raises(ValueError, match="there is no integer from 0 up to"):
+        minigrad.ones(2).random_()
 
 
 def test_values_that_require_gradients_are_not_written() -> None:

@@ -80,6 +80,20 @@ def test_what_other_libraries_look_for_is_simply_not_there() -> None:
         assert not hasattr(owner, "_repr_png_")
 
 
+def test_settings_that_scripts_begin_with() -> None:
+    torch = minigrad
+    torch.manual_seed(3)
+    torch.cuda.manual_seed(3)
+    torch.cuda.manual_seed_all(3)
+    torch.backends.cudnn.deterministic = True
+    torch.backends.cudnn.benchmark = False
+    torch.cuda.empty_cache()
+    assert not torch.backends.mps.is_available()
+    assert torch.initial_seed() == 3
+    with pytest.raises(ValueError, match="a seed is an integer"):
+        torch.cuda.manual_seed(-1)
+
+
 def test_flags_that_would_turn_a_rule_into_another() -> None:
     w = [minigrad.ones(1, requires_grad=True)]
     for flag, advice in (("amsgrad", "use optim.AMSGrad"), ("maximize", "the negative of the loss")):

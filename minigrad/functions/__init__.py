@@ -15,7 +15,22 @@ from minigrad.functions.erf import erf
 from minigrad.tensor import Tensor
 
 FUNCTIONS_ONLY = frozenset(
-    ("addmm", "bincount", "einsum", "hstack", "is_floating_point", "is_tensor", "meshgrid", "numel", "vstack")
+    (
+        "addmm",
+        "bincount",
+        "cdist",
+        "column_stack",
+        "einsum",
+        "hstack",
+        "is_floating_point",
+        "is_tensor",
+        "meshgrid",
+        "numel",
+        "searchsorted",
+        "std_mean",
+        "var_mean",
+        "vstack",
+    )
 )
 """Functions that are no methods, or whose methods are defined with the class."""
 

@@ -11,6 +11,7 @@ from minigrad.backend import get_array_module, to_device
 from minigrad.conversion import ShapeError
 from minigrad.functions.taken import at, count_of, dim_of, operand_of, tensor_of
 from minigrad.ops.arguments import array_of
+from minigrad.ops.shapes import _scatter
 from minigrad.spelling import numpy_names
 from minigrad.tensor import Tensor, int64
 
@@ -244,6 +245,75 @@ def nonzero(input: Any, *, as_tuple: bool = False) -> Any:
     if as_tuple:
         return tuple(places)
     return ops.stack(places, 1) if places else Tensor(numpy.zeros((0, 0), int64))
+
+
+def scatter(input: Any, dim: int, index: Any, src: Any) -> Tensor:
+    """A copy of the input, with result[index[i][j]][j] = src[i][j] for dim 0, and so on; `src` may be a number.
+
+    If a place occurs twice, one of its values is taken, and the gradient is not defined.
+    """
+    a, (grid, values) = _scattered("scatter", input, dim, index, src)
+    written = _scatter(values * 0 + 1.0, a.shape, grid).detach() != 0
+    return ops.where(written, _scatter(values, a.shape, grid), a)
+
+
+def scatter_add(input: Any, dim: int, index: Any, src: Any) -> Tensor:
+    """The input, with src[i][j] added at [index[i][j]][j] for dim 0, at [i][index[i][j]] for dim 1, and so on."""
+    a, (grid, values) = _scattered("scatter_add", input, dim, index, src)
+    return a + _scatter(values, a.shape, grid)
+
+
+def _scattered(name: str, input: Any, dim: int, index: Any, src: Any) -> tuple[Tensor, tuple[Any, Any]]:
+    """The input, and where to write what."""
+    a, places = tensor_of(name, input), _places(name, index)
+    i = dim_of(name, a, dim)
+    if places.ndim != a.ndim:
+        raise ShapeError(f"{name}: an index of shape {places.shape} does not fit the shape {a.shape}")
+    xp = get_array_module(a.data)
+    grid: list[Any] = [
+        xp.arange(n).reshape([-1 if axis == k else 1 for k in range(a.ndim)]) for axis, n in enumerate(places.shape)
+    ]
+    grid[i] = places.data
+    if isinstance(src, Tensor):
+        values = src[tuple(slice(0, n) for n in places.shape)]
+    else:
+        values = Tensor(xp.full(places.shape, src, a.dtype))
+    return a, (tuple(grid), values)
+
+
+@numpy_names
+def quantile(input: Any, q: Any, dim: int | None = None, keepdim: bool = False) -> Tensor:
+    """The value below which the part `q` of the elements along `dim` lies, between neighbours by their distance.
+
+    `q` is a number from 0 to 1, or a vector of them, which gives a new first axis.
+    """
+    a = tensor_of("quantile", input)
+    if dim is None:
+        flat = quantile(ops.flatten(a), q, 0)
+        return ops.reshape(flat, [*flat.shape, *[1] * a.ndim]) if keepdim else flat
+    if isinstance(q, Tensor) and q.ndim:
+        return ops.stack([quantile(a, part.item(), dim, keepdim) for part in q.detach()])
+    part = q.item() if isinstance(q, Tensor) else q
+    if not 0 <= part <= 1:
+        raise ValueError(f"quantile: q is from 0 to 1, not {part}")
+    i = dim_of("quantile", a, dim)
+    ordered = sort(a, i).values
+    place = part * (a.shape[i] - 1)
+    low = int(place)
+    upper = low + (low + 1 < a.shape[i])
+    here = ordered[at(i, slice(low, low + 1))]
+    after = ordered[at(i, slice(upper, upper + 1))]
+    y = here + (after - here) * (place - low)
+    return y if keepdim else ops.reshape(y, [n for k, n in enumerate(a.shape) if k != i])
+
+
+def searchsorted(sorted_sequence: Any, values: Any, *, right: bool = False) -> Tensor:
+    """At which places of a vector in order the values would have to be inserted (int64), before equal ones or after."""
+    a, v = tensor_of("searchsorted", sorted_sequence), tensor_of("searchsorted", values)
+    if a.ndim != 1:
+        raise ShapeError(f"searchsorted: takes a vector in order, not the shape {a.shape}")
+    found = get_array_module(a.data).searchsorted(a.data, v.data, side="right" if right else "left")
+    return Tensor(numpy.asarray(found).astype(int64) if isinstance(found, numpy.integer) else found.astype(int64))
 
 
 # Counts.

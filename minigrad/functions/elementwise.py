@@ -189,6 +189,30 @@ _remainder = Operation(
     name="remainder",
 )
 
+_atan2 = Operation(
+    lambda a, b: numpy.arctan2(a, b),
+    [lambda g, _y, a, b: g * b / (a * a + b * b), lambda g, _y, a, b: -g * a / (a * a + b * b)],
+    name="atan2",
+)
+
+
+def atan2(input: Any, other: Any) -> Tensor:
+    """The angle of the point (other, input), in radians from -pi to pi."""
+    a = tensor_of("atan2", input)
+    return _atan2(a, operand_of("atan2", other, a))
+
+
+def nan_to_num(input: Any, nan: float = 0.0, posinf: float | None = None, neginf: float | None = None) -> Tensor:
+    """The input with other numbers in place of NaN and infinities, by default 0 and the dtype's limits."""
+    a = tensor_of("nan_to_num", input)
+    if a.dtype.kind != "f":
+        return a
+    limits = numpy.finfo(a.dtype)
+    a = ops.where(a != a, nan, a)
+    a = ops.where(a == math.inf, float(limits.max) if posinf is None else posinf, a)
+    return ops.where(a == -math.inf, float(limits.min) if neginf is None else neginf, a)
+
+
 # Limits.
 
 

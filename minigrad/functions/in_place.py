@@ -148,12 +148,33 @@ def scatter_(self: Tensor, dim: int, index: Any, src: Any) -> Tensor:
     return self
 
 
+def fill_diagonal_(self: Tensor, fill_value: Any) -> Tensor:
+    """Replace the diagonal of a matrix by one number."""
+    if self.ndim != 2:
+        raise ShapeError(f"fill_diagonal_: takes a matrix, not the shape {self.shape}")
+    k = backend.get_array_module(self.data).arange(min(self.shape))
+    self[k, k] = fill_value
+    return self
+
+
+def random_(self: Tensor, from_: int = 0, to: int | None = None) -> Tensor:
+    """Replace the elements by random integers below `to`, from 0 or from the first of two numbers on."""
+    check_unrecorded("random_", self)
+    low, high = (0, from_) if to is None else (from_, to)
+    if high <= low:
+        raise ValueError(f"random_: there is no integer from {low} up to but excluding {high}: give the limit")
+    self.write(backend.to_device(random.default_generator.integers(low, high, self.shape), self.device))
+    return self
+
+
 METHODS: dict[str, Any] = {
     "__setitem__": set_item,
     "copy_": copy_,
     "fill_": fill_,
+    "fill_diagonal_": fill_diagonal_,
     "masked_fill_": masked_fill_,
     "normal_": normal_,
+    "random_": random_,
     "scatter_": scatter_,
     "uniform_": uniform_,
     "zero_": zero_,

@@ -59,6 +59,35 @@ def _root(a: Tensor) -> Tensor:
 
 
 @numpy_names
+def var_mean(input: Any, dim: Any = None, keepdim: bool = False, *, correction: float = 1) -> tuple[Tensor, Tensor]:
+    """`var` and the mean."""
+    a = as_floating("var_mean", tensor_of("var_mean", input))
+    return var(a, dim, keepdim=keepdim, correction=correction), a.mean(dim, keepdim)
+
+
+@numpy_names
+def std_mean(input: Any, dim: Any = None, keepdim: bool = False, *, correction: float = 1) -> tuple[Tensor, Tensor]:
+    """`std` and the mean."""
+    a = as_floating("std_mean", tensor_of("std_mean", input))
+    return std(a, dim, keepdim=keepdim, correction=correction), a.mean(dim, keepdim)
+
+
+def dist(input: Any, other: Any, p: float = 2) -> Tensor:
+    """The p-norm of input - other."""
+    return norm(tensor_of("dist", input) - other, p)
+
+
+def cdist(x1: Any, x2: Any, p: float = 2.0) -> Tensor:
+    """The p-norms of all differences of a row of x1 (..., n, m) and a row of x2 (..., k, m): (..., n, k)."""
+    a, b = tensor_of("cdist", x1), tensor_of("cdist", x2)
+    if a.ndim < 2 or b.ndim < 2 or a.shape[-1] != b.shape[-1]:
+        raise ShapeError(f"cdist: rows of shapes {a.shape} and {b.shape} do not fit")
+    rows = ops.reshape(a, [*a.shape[:-1], 1, a.shape[-1]])
+    columns = ops.reshape(b, [*b.shape[:-2], 1, *b.shape[-2:]])
+    return norm(rows - columns, p, -1)
+
+
+@numpy_names
 def norm(input: Any, p: Any = "fro", dim: Dims = None, keepdim: bool = False) -> Tensor:
     """The p-norm, (sum of |a|**p)**(1/p): by default that of vectors and matrices alike with p = 2.
 

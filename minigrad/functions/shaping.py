@@ -255,6 +255,12 @@ def vstack(tensors: Sequence[Any]) -> Tensor:
     return cat([_with_axes(x, 2) for x in tensors], 0)
 
 
+def column_stack(tensors: Sequence[Any]) -> Tensor:
+    """Join vectors as the columns of a matrix; matrices side by side."""
+    parts = [tensor_of("column_stack", x) for x in tensors]
+    return cat([reshape(a, -1, 1) if a.ndim < 2 else a for a in parts], 1)
+
+
 def _with_axes(x: Any, count: int) -> Tensor:
     a = tensor_of("stack", x)
     return reshape(a, [1] * (count - a.ndim) + list(a.shape))
