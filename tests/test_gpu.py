@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import operations
 import pytest
+import record_tensors
 from cupy_stand_in import Counts, HiddenTraffic
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -643,3 +644,41 @@ def test_hidden_traffic_would_be_seen(stand_in: Counts) -> None:
         stand_in.reset()
         hidden()
         assert any(stand_in.traffic)
+
+
+# --- Functions and methods of tensors -----------------------------------------------------------------
+
+ON_THE_HOST = (
+    *("torch.tensor(", "torch.zeros(", "torch.ones(", "torch.full(", "torch.empty(", "as_tensor([", "Tensor"),
+    *("arange", "space(", "eye(", "numpy"),
+)
+"""Expressions with these make tensors on the CPU, or need arrays there."""
+
+
+@pytest.mark.parametrize(
+    "expression", [e for e in record_tensors.EXPRESSIONS if not any(part in e for part in ON_THE_HOST)]
+)
+def test_functions_of_tensors(gpu: str, expression: str) -> None:
+    def there(torch: Any) -> dict[str, Any]:
+        return {
+            name: x.detach().to(gpu).requires_grad_(x.requires_grad) for name, x in record_tensors.inputs(torch).items()
+        }
+
+    names = there(mg)
+    found = eval(expression, {"torch": mg, "assigned": record_tensors.assigned}, names)
+    wanted = eval(expression, {"torch": mg, "assigned": record_tensors.assigned}, record_tensors.inputs(mg))
+    parts = found if isinstance(found, tuple) else (found,)
+    for part, reference in zip(parts, wanted if isinstance(wanted, tuple) else (wanted,), strict=True):
+        if isinstance(part, Tensor):
+            assert on_gpu(part)
+            assert part.dtype == reference.dtype
+            np.testing.assert_allclose(here(part.detach()), reference.detach().numpy(), rtol=1e-10, atol=1e-12)
+        else:
+            assert part == reference
+    floats = [part for part in parts if isinstance(part, Tensor) and part.requires_grad]
+    if floats:
+        mg.grad(
+            sum((part.double() * part.double()).sum() for part in floats),
+            [x for x in names.values() if x.requires_grad],
+            allow_unused=True,
+        )
