@@ -70,6 +70,10 @@ class Tensor(Methods):
     _order: int  # the number of the operation on the tape
 
     def __init__(self, data: Any, requires_grad: bool = False) -> None:
+        if type(requires_grad) is not bool:
+            raise TypeError(
+                f"Tensor({data!r}, {requires_grad!r}): takes the elements; of a shape, make empty() or zeros()"
+            )
         self._memory = None
         if isinstance(data, Tensor):
             self._data, self._memory = data._data, data._shared_memory()

@@ -184,6 +184,13 @@ def test_the_number_of_threads_is_set() -> None:
         minigrad.set_num_threads(0)
 
 
+def test_a_shape_is_not_taken_for_elements() -> None:
+    with pytest.raises(TypeError, match=r"Tensor\(2, 3\): takes the elements; of a shape, make empty\(\) or zeros\(\)"):
+        minigrad.Tensor(2, 3)
+    assert minigrad.FloatTensor(2, 3).shape == (2, 3)
+    assert minigrad.Tensor([1, 2]).dtype == minigrad.float32
+
+
 def test_the_state_of_the_generator_is_kept() -> None:
     assert minigrad.manual_seed(9) is minigrad.random.default_generator
     assert minigrad.initial_seed() == 9

@@ -32,10 +32,16 @@ def var(
         keepdim: keep the axes, with length 1.
         correction: may be given instead of `unbiased`.
     """
+    return _variance("var", input, dim, unbiased, keepdim, correction)
+
+
+def _variance(
+    name: str, input: Any, dim: Any, unbiased: bool | None, keepdim: bool, correction: float | None
+) -> Tensor:
     if isinstance(dim, bool):  # var(input, unbiased)
         dim, unbiased = None, dim
-    a = as_floating("var", tensor_of("var", input))
-    axes = dims_of("var", a, dim)
+    a = as_floating(name, tensor_of(name, input))
+    axes = dims_of(name, a, dim)
     subtracted = correction if correction is not None else 0 if unbiased is False else 1
     count = math.prod(a.shape[i] for i in axes)
     distance = a - a.mean(axes, keepdim=True)
@@ -49,7 +55,7 @@ def std(
     input: Any, dim: Any = None, unbiased: bool | None = None, keepdim: bool = False, *, correction: float | None = None
 ) -> Tensor:
     """The standard deviation, the square root of `var`. Where it is 0, so is its gradient."""
-    return _root(var(input, dim, unbiased, keepdim, correction=correction))
+    return _root(_variance("std", input, dim, unbiased, keepdim, correction))
 
 
 def _root(a: Tensor) -> Tensor:

@@ -139,7 +139,11 @@ class Module:
     def _register(self, name: str, value: Any, kind: type) -> None:
         if not isinstance(name, str) or not name or "." in name:
             raise KeyError(f"{type(self).__name__}: a name is a string without a dot, not {name!r}")
-        if name not in vars(self) and hasattr(type(self), name):
+        before = vars(self).get(name)
+        same = name in vars(self) and (before is None or isinstance(before, kind))
+        if kind is Tensor and isinstance(before, Parameter):  # a parameter is a tensor, but no buffer
+            same = False
+        if hasattr(self, name) and not same:
             raise KeyError(f"{type(self).__name__} has an attribute {name} already")
         if value is not None and not isinstance(value, kind):
             raise TypeError(f"{type(self).__name__}: {name} must be a {kind.__name__}, not a {type(value).__name__}")

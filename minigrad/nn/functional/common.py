@@ -40,8 +40,11 @@ def refuse(name: str, reason: str, **options: Any) -> None:
     """Raise if one of PyTorch's options that minigrad does not have is used.
 
     Raises:
-        TypeError: an option has another value than None or False.
+        TypeError: an option has another value than its default in PyTorch, None or False.
     """
-    used = [option for option, value in options.items() if value is not None and value is not False]
+    default = {"size_average": None, "reduce": None}
+    used = [
+        option for option, value in options.items() if value is not None and value is not default.get(option, False)
+    ]
     if used:
         raise TypeError(f"{name}: {' and '.join(used)} is not in minigrad: {reason}")
