@@ -3,6 +3,10 @@
 A tape autograd engine on NumPy (or CuPy), layers, losses and hand-written optimizers, under PyTorch's names.
 """
 
+from math import e, inf, nan, pi
+
+from numpy import finfo, iinfo
+
 from minigrad import autograd, backend, backends, cuda, functions, nn, optim, random, utils
 from minigrad.backend import device
 from minigrad.backward import grad
@@ -103,6 +107,7 @@ from minigrad.functions.elementwise import (
     logical_or,
     logical_xor,
     lt,
+    maximum,
     minimum,
     mul,
     nan_to_num,
@@ -196,7 +201,6 @@ from minigrad.ops import (
     log,
     log_softmax,
     matmul,
-    maximum,
     mean,
     relu,
     reshape,
@@ -294,6 +298,7 @@ __all__ = [
     "divide",
     "dot",
     "double",
+    "e",
     "einsum",
     "empty",
     "empty_like",
@@ -305,6 +310,7 @@ __all__ = [
     "exp2",
     "expm1",
     "eye",
+    "finfo",
     "flatten",
     "flip",
     "float",
@@ -328,7 +334,9 @@ __all__ = [
     "gt",
     "half",
     "hstack",
+    "iinfo",
     "index_select",
+    "inf",
     "inference_mode",
     "initial_seed",
     "int",
@@ -380,6 +388,7 @@ __all__ = [
     "multinomial",
     "multiply",
     "mv",
+    "nan",
     "nan_to_num",
     "narrow",
     "ne",
@@ -397,6 +406,7 @@ __all__ = [
     "optim",
     "outer",
     "permute",
+    "pi",
     "pow",
     "prod",
     "quantile",

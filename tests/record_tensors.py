@@ -241,7 +241,32 @@ x.round(decimals=-1)
 torch.sign(x)
 x.sign()
 torch.sign(zeros)
+torch.sign(i)
+i.sign()
+i.round()
 torch.maximum(x, y)
+x.maximum(s)
+torch.maximum(x32, s.detach())
+torch.minimum(x32, i[0])
+torch.where(mask, x32, torch.tensor(2.0, dtype=torch.float64))
+torch.where(i > 2, i, 0.5)
+torch.where(i > 2, i, x32[:2])
+torch.cat([x32, i])
+torch.stack([i, x32[:2]])
+i.clamp(min=1.5)
+x32 * i[0]
+x * x32
+i * 0.5
+2.5 + i
+i / 2
+i / i
+x32 + s.detach()
+i * s.detach()
+x32 - u[:1]
+mask * x32
+mask + 1
+(i * i) ** 0.5
+x32**2
 torch.minimum(x, y)
 x.minimum(y)
 torch.minimum(i, torch.tensor(2))

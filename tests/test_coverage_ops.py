@@ -34,7 +34,7 @@ def is_of_ops(found: Any) -> bool:
 
 def test_every_public_operation_is_in_a_table() -> None:
     public = {name for name in minigrad.__all__ if is_of_ops(getattr(minigrad, name))}
-    assert len(public) > 20
+    assert len(public) > 15
     assert public - {"concat", "concatenate"} <= set(OPERATIONS) | set(VALUES)  # these two are other names of cat
 
 

@@ -9,7 +9,7 @@ import numpy
 from minigrad import ops
 from minigrad.backend import get_array_module, to_device
 from minigrad.conversion import ShapeError
-from minigrad.functions.taken import at, count_of, dim_of, operand_of, tensor_of
+from minigrad.functions.taken import alike, at, count_of, dim_of, operand_of, tensor_of
 from minigrad.ops.arguments import array_of
 from minigrad.ops.shapes import _scatter
 from minigrad.spelling import numpy_names
@@ -33,8 +33,10 @@ def max(input: Any, dim: Any = None, keepdim: bool = False) -> Any:
     With a tensor in place of `dim` it is `minigrad.maximum`. The gradient flows to the element found; without `dim` it
     is divided evenly among equal largest elements. NaN counts as larger than any number.
     """
+    from minigrad.functions.elementwise import maximum
+
     if isinstance(dim, Tensor):
-        return ops.maximum(input, dim)
+        return maximum(input, dim)
     if dim is not None and not tensor_of("max", input).ndim:
         return ValuesAndIndices(tensor_of("max", input), Tensor(numpy.array(0)))
     found = ops.max(input, dim, keepdim)
@@ -230,12 +232,12 @@ def where(condition: Any, input: Any = None, other: Any = None) -> Any:
     """`input` where `condition` is true, `other` elsewhere; with the condition alone, the places where it is true."""
     if input is None and other is None:
         return nonzero(condition, as_tuple=True)
-    return ops.where(condition, input, other)
+    return ops.where(condition, *alike("where", input, other))
 
 
 def _where_method(self: Tensor, condition: Any, other: Any) -> Tensor:
     """The tensor where `condition` is true, `other` elsewhere."""
-    return ops.where(condition, self, other)
+    return ops.where(condition, *alike("where", self, other))
 
 
 def nonzero(input: Any, *, as_tuple: bool = False) -> Any:

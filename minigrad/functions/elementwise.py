@@ -11,7 +11,7 @@ import numpy
 
 from minigrad import ops
 from minigrad.backend import Array
-from minigrad.functions.taken import operand_of, tensor_of
+from minigrad.functions.taken import alike, operand_of, tensor_of
 from minigrad.operation import Operation
 from minigrad.ops.arguments import as_real
 from minigrad.tensor import Tensor
@@ -159,7 +159,7 @@ log1p = _function(numpy.log1p, lambda g, _y, a: g / (1 + a), "log(1 + a), precis
 
 def _step(name: str, compute: Callable[..., Any], doc: str) -> Operation:
     def forward(a: Array) -> Array:
-        return a.copy() if a.dtype.kind in "biu" else compute(a)
+        return a.copy() if a.dtype.kind != "f" and compute is not ops.sign else compute(a)
 
     forward.__name__ = forward.__qualname__ = name
     forward.__doc__ = doc
@@ -216,10 +216,20 @@ def nan_to_num(input: Any, nan: float = 0.0, posinf: float | None = None, neginf
 # Limits.
 
 
+def maximum(input: Any, other: Any) -> Tensor:
+    """The larger of the two; NaN where one of them is NaN. Where they are equal, each gets half of the gradient."""
+    if isinstance(other, Tensor) and not isinstance(input, Tensor):
+        return maximum(other, input)
+    a = tensor_of("maximum", input)
+    return ops.maximum(*alike("maximum", a, operand_of("maximum", other, a)))
+
+
 def minimum(input: Any, other: Any) -> Tensor:
     """The smaller of the two; NaN where one of them is NaN. Where they are equal, each gets half of the gradient."""
+    if isinstance(other, Tensor) and not isinstance(input, Tensor):
+        return minimum(other, input)
     a = tensor_of("minimum", input)
-    b = operand_of("minimum", other, a)
+    a, b = alike("minimum", a, operand_of("minimum", other, a))
     return -ops.maximum(-a, ops.neg(b)) if _is_floating(a, b) else ops.where(a < b, a, b)
 
 
@@ -235,10 +245,10 @@ def clamp(input: Any, min: Any = None, max: Any = None) -> Tensor:
         raise ValueError("clamp: give min, max or both")
     a = tensor_of("clamp", input)
     if min is not None:
-        low = operand_of("clamp", min, a)
+        a, low = alike("clamp", a, operand_of("clamp", min, a))
         a = ops.where(a < low, low, a)
     if max is not None:
-        high = operand_of("clamp", max, a)
+        a, high = alike("clamp", a, operand_of("clamp", max, a))
         a = ops.where(a > high, high, a)
     return a
 

@@ -7,8 +7,8 @@ from typing import Any
 
 from minigrad import conversion
 from minigrad.conversion import ShapeError
-from minigrad.ops.arguments import argument, as_input, checked_dim, single_dim
-from minigrad.tensor import Tensor
+from minigrad.ops.arguments import argument, as_input, checked_dim, promoted, single_dim
+from minigrad.tensor import Tensor, float32
 
 Dims = int | tuple[int, ...] | list[int] | None
 
@@ -21,6 +21,17 @@ def tensor_of(name: str, a: Any) -> Tensor:
 def operand_of(name: str, b: Any, a: Tensor) -> Any:
     """The second operand of a function of two: a tensor, an array or a number."""
     return argument(name, b, a)
+
+
+def alike(name: str, a: Any, b: Any) -> tuple[Any, Any]:
+    """Two operands, of which one may be a number, of the dtypes that PyTorch computes with."""
+    if isinstance(a, Tensor) and isinstance(b, Tensor):
+        return promoted(name, a, b)
+    if isinstance(a, Tensor) and isinstance(b, float) and a.dtype.kind != "f":
+        return a.to(float32), b
+    if isinstance(b, Tensor) and isinstance(a, float) and b.dtype.kind != "f":
+        return a, b.to(float32)
+    return a, b
 
 
 def dim_of(name: str, a: Tensor, dim: Any, added: int = 0) -> int:
@@ -64,4 +75,15 @@ def at(dim: int, part: Any) -> tuple[Any, ...]:
     return (slice(None),) * dim + (part,)
 
 
-__all__ = ["Dims", "at", "checked_dim", "count_of", "dim_of", "dims_of", "operand_of", "single_dim", "tensor_of"]
+__all__ = [
+    "Dims",
+    "alike",
+    "at",
+    "checked_dim",
+    "count_of",
+    "dim_of",
+    "dims_of",
+    "operand_of",
+    "single_dim",
+    "tensor_of",
+]

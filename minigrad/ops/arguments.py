@@ -49,6 +49,26 @@ def argument(name: str, x: Any, like: Any = None) -> Any:
     return found
 
 
+_RANKS = {"b": 0, "i": 1, "u": 1, "f": 2}
+
+
+def promoted(name: str, a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
+    """Two tensors of the dtypes that PyTorch computes with.
+
+    Floating point wins over integers, and integers over bools, whatever their precision; otherwise a tensor with axes
+    decides over one without, and only then the higher precision. Integers and bools are divided as float32.
+    """
+    x, y = a.dtype, b.dtype
+    if name == "div" and x.kind != "f" and y.kind != "f":
+        return a.to(float32), b.to(float32)
+    rank, other = _RANKS[x.kind], _RANKS[y.kind]
+    if rank == other:
+        if (a.ndim == 0) == (b.ndim == 0):
+            return a, b
+        return (a, b.to(x)) if a.ndim else (a.to(y), b)
+    return (a, b.to(x)) if rank > other else (a.to(y), b)
+
+
 def as_input(name: str, a: Any) -> Any:
     """The input of a function: a tensor or an array; lists become arrays."""
     return a if isinstance(a, Tensor) or backend.is_array(a) else conversion.plain(a, what=f"{name}: its input")

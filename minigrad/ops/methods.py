@@ -9,7 +9,7 @@ import numpy
 
 from minigrad import backend, conversion
 from minigrad.conversion import ShapeError
-from minigrad.ops.arguments import argument, array_of, operand
+from minigrad.ops.arguments import argument, array_of, operand, promoted
 from minigrad.ops.elementwise import abs, add, cos, div, exp, log, mul, neg, pow, relu, sigmoid, sin, sqrt, sub, tanh
 from minigrad.ops.losses import log_softmax, softmax
 from minigrad.ops.products import matmul
@@ -54,7 +54,7 @@ def _arithmetic(op: Any, is_reflected: bool = False) -> Any:
     def method(a: Tensor, b: Any) -> Any:
         if isinstance(b, Tensor):
             if a._data.dtype is not b._data.dtype or a._data.dtype.kind != "f":
-                a, b = _promoted(name, a, b)
+                a, b = promoted(name, a, b)
         elif type(b) is float:
             if a._data.dtype.kind != "f":
                 a = a.to(float32)
@@ -71,26 +71,6 @@ def _arithmetic(op: Any, is_reflected: bool = False) -> Any:
     method.__name__ = name
     method.__doc__ = op.__doc__
     return method
-
-
-_RANKS = {"b": 0, "i": 1, "u": 1, "f": 2}
-
-
-def _promoted(name: str, a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
-    """Two tensors of the dtypes that PyTorch computes with.
-
-    Floating point wins over integers, and integers over bools, whatever their precision; otherwise a tensor with axes
-    decides over one without, and only then the higher precision. Integers and bools are divided as float32.
-    """
-    x, y = a._data.dtype, b._data.dtype
-    if name == "div" and x.kind != "f" and y.kind != "f":
-        return a.to(float32), b.to(float32)
-    rank, other = _RANKS[x.kind], _RANKS[y.kind]
-    if rank == other:
-        if (a.ndim == 0) == (b.ndim == 0):
-            return a, b
-        return (a, b.to(x)) if a.ndim else (a.to(y), b)
-    return (a, b.to(x)) if rank > other else (a.to(y), b)
 
 
 def _to(a: Tensor, *targets: Any, device: Any = None, dtype: Any = None) -> Tensor:

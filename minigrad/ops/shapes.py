@@ -142,7 +142,11 @@ def _several(name: str, tensors: Any) -> list[Any]:
         raise ValueError(f"{name}: there are no tensors to join")
     first = next((part for part in parts if hasattr(part, "dtype")), None)
     taken = [argument(name, part, first) for part in parts]
-    return [numbers_like(name, part, first) if isinstance(part, (int, float)) else part for part in taken]
+    found = [numbers_like(name, part, first) if isinstance(part, (int, float)) else part for part in taken]
+    floats = {part.dtype for part in found if part.dtype.kind == "f"}
+    if floats and any(part.dtype.kind != "f" for part in found):  # as in PyTorch, integers take the floats' dtype
+        found = [part if part.dtype.kind == "f" else _astype(part, numpy.result_type(*floats)) for part in found]
+    return found
 
 
 @functools.cache
