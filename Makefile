@@ -15,7 +15,7 @@ mnist: .venv/bench
 
 # The tests start some hundred processes, which would compile everything anew without files of byte code.
 test: .venv/test
-	PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n auto
+	PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n auto --dist worksteal
 
 coverage: .venv/test
 	$(BIN)/python -m pytest -n auto --cov --cov-report=term --cov-report=html
