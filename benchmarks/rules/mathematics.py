@@ -5,8 +5,8 @@ The modules of `minigrad.optim` write their formulas as a reader types them::
     m_hat  = m / (1 - beta1**t)
     theta <- theta - lr m_hat / (sqrt(v_hat) + eps)
 
-`tex` makes ``\hat m = \frac{m}{1 - \beta_1^t}`` of the first line. Names side by side are multiplied, what stands before
-``/`` since the last sign or fraction is its numerator, and what cannot be read as a formula stays text.
+`tex` makes ``\hat m = \frac{m}{1 - \beta_1^t}`` of the first line. Names side by side are multiplied, what stands
+before ``/`` since the last sign or fraction is its numerator, and what cannot be read as a formula stays text.
 """
 
 from __future__ import annotations

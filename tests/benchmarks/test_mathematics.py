@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 import pytest
+
 from benchmarks.rules.mathematics import expression, formulas, tex
 
 PAGES = sorted((Path(__file__).parents[2] / "minigrad" / "optim").glob("*.py"))
