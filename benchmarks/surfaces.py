@@ -8,9 +8,10 @@ inside-the-state.png, and an animation for each (inside-momentum.gif).
 The README's docs/beale.gif and docs/inside-the-state.png are results/surfaces/beale.gif and
 results/surfaces/inside-the-state.png, written by this command without options.
 
-An optimizer of the user's own joins the race with ``--optimizer path/to/mine.py:Mine``. ``--surface
-path/to/mine.py:f`` races on the user's own surface, where f is a function of two tensors: see
-`benchmarks.pictures.user_surface`.
+An optimizer of the user's own joins the race with ``--optimizer path/to/mine.py:Mine``, at a learning rate that is
+searched for. ``--surface path/to/mine.py:f`` races on the user's own surface, where f is a function of two tensors (see
+`benchmarks.pictures.user_surface`), and ``--surface "x**2 + 10*y**2"`` on a formula (see
+`benchmarks.pictures.user_formula`).
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from . import UsageError
 from .console import options, report
 from .pictures.drawing import Drawing, draw
-from .pictures.landscapes import RACES
+from .pictures.landscapes import RACES, SURFACES
 from .pictures.race import NO_RACERS, Trajectory, summary
 from .pictures.surface import Surface
 from .training import pool
@@ -128,7 +129,9 @@ def _table(surface: Surface, trajectories: Sequence[Trajectory]) -> Table:
     columns = ["", "hyperparameters", "loss at the end", "at"]
     columns += ["from the minimum", "first within 0.1 of it"] * known + ["left"] * any(one.fate for one in trajectories)
     start = f"from ({surface.start[0]:g}, {surface.start[1]:g}), {surface.steps} steps"
-    made = report.table(f"{surface.title}, {start}", columns)
+    gone = any(one.fate == "left" for one in trajectories) and not surface.falls_away
+    caption = "left: it went out of the picture, downhill; see --range" if gone else None
+    made = report.table(f"{surface.title}, {start}", columns, caption=caption)
     for one in trajectories:
         numbers = summary(surface, one)
         cells = [one.entrant.label, one.caption, f"{numbers['loss']:.3g}", "({:.3f}, {:.3f})".format(*numbers["end"])]
@@ -148,11 +151,28 @@ def _parser() -> options.Parser:
         "--surface",
         action="append",
         metavar="NAME",
-        help=f"race on this one: {', '.join(RACES)}, {INSIDE_ON}, or FILE.py:FUNCTION (may be given again)",
+        help=f"race on this one: {', '.join(SURFACES)}, FILE.py:FUNCTION, or a formula as 'x**2 + 10*y**2' "
+        "(may be given again)",
     )
     parser.add_argument("--optimizers", default=",".join(RACERS), metavar="NAME,...", help="(default: %(default)s)")
     parser.add_own_optimizer()
     parser.add_named("--lr", options.rate, "RATE", "another learning rate for one of them")
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        type=_setting,
+        metavar="NAME:HYPERPARAMETER=VALUE",
+        help="another hyperparameter for one of them, as adam:betas=0.8/0.99 (may be given again)",
+    )
+    parser.add_argument(
+        "--noise",
+        type=options.rate,
+        default=0.0,
+        metavar="LEVEL",
+        help="noise of the gradients, as a multiple of the gradient's length at the start (default: 0)",
+    )
+    parser.add_argument("--seed", type=options.seed, default=0, help="of the noise (default: 0)")
     parser.add_argument("--start", type=_start, metavar="X,Y", help="where the race starts")
     parser.add_argument("--steps", type=_steps, metavar="N", help=f"how many steps it has (at most {LONGEST})")
     parser.add_argument("--range", type=_range, metavar="X0,X1,Y0,Y1", help="the part of the surface that is drawn")
@@ -188,6 +208,19 @@ def _steps(text: str) -> int:
     return steps
 
 
+def _setting(text: str) -> tuple[tuple[str, str], Any]:
+    """adam:betas=0.8/0.99 as (("adam", "betas"), (0.8, 0.99))."""
+    place, _, given = text.rpartition("=")
+    name, _, hyperparameter = place.rpartition(":")
+    try:
+        values = tuple(int(part) if part.isdigit() else float(part) for part in given.split("/"))
+    except ValueError:
+        values = ()
+    if not name or not hyperparameter or not values or not all(map(math.isfinite, values)):
+        raise ArgumentTypeError(f"must be NAME:HYPERPARAMETER=VALUE, as adam:betas=0.8/0.99, not {options.shown(text)}")
+    return (name, hyperparameter), values if len(values) > 1 else values[0]
+
+
 def _start(text: str) -> tuple[float, float]:
     x, y = _numbers(text, 2, "X,Y, as -2,2")
     return x, y
@@ -218,7 +251,14 @@ def _drawings(asked: Namespace, folder: Path) -> list[Drawing]:
         UsageError: there is no such optimizer, or two drawings would write the same files.
     """
     common: dict[str, Any] = {"folder": folder, "animated": not asked.stills}
-    settings: dict[str, Any] = {"ranges": asked.range, "start": asked.start, "rates": tuple(asked.lr)}
+    settings: dict[str, Any] = {
+        "ranges": asked.range,
+        "start": asked.start,
+        "rates": tuple(asked.lr),
+        "settings": tuple(asked.set),
+        "noise": asked.noise,
+        "seed": asked.seed,
+    }
     drawings = []
     if asked.inside is not None:
         names, steps = tuple(options.split([asked.inside])), asked.steps or INSIDE_STEPS
@@ -251,6 +291,7 @@ def _check(drawing: Drawing) -> None:
     names = [one.name for one in entrants(drawing.optimizers)]
     if not names:
         raise UsageError("no optimizer is to race: name some with --optimizers or --optimizer")
-    for name, _ in drawing.rates:
+    named = [("--lr", name) for name, _ in drawing.rates] + [("--set", name) for (name, _), _ in drawing.settings]
+    for option, name in named:
         if name not in names:
-            raise UsageError(f"--lr: {name} is not among {', '.join(names)}")
+            raise UsageError(f"{option}: {name} is not among {', '.join(names)}")

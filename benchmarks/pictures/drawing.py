@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from .. import UsageError
 from ..console import report
 from ..training import pool
 from ..training.optimizers import entrant_name, entrants
 from ..training.user_code import is_own, path_of
-from .race import Trajectory, race, summary
+from .landscapes import SURFACES
+from .race import Trajectory, noise_of, race, summary, with_room
 from .surface import Range, Surface
-from .user_surface import find_surface, prepared
+from .user_formula import looks_like_one
+from .user_surface import FORMULA, find_surface, prepared
 
 INSIDE_STILL = 4
 """The step that the still of the states shows."""
@@ -30,10 +33,12 @@ class Drawing:
     optimizer among `optimizers` decides its colour.
 
     Attributes:
-        surface: its spec: a name, or ``path/to/mine.py:function``.
+        surface: its spec: a name, ``path/to/mine.py:function`` or a formula.
         ranges, start, steps: those of the surface, unless they are None.
         optimizers: their specs.
         rates: learning rates in place of the surface's, as pairs (name, rate).
+        settings: other hyperparameters, as pairs ((name, hyperparameter), value).
+        noise, seed: see `race.noise_of`.
         folder: where the pictures are written.
         inside: whether it is a picture of states instead of a race.
         only: of a picture of states, draw only the animation of this optimizer.
@@ -47,6 +52,9 @@ class Drawing:
     optimizers: tuple[str, ...]
     rates: tuple[tuple[str, float], ...]
     folder: Path
+    settings: tuple[tuple[tuple[str, str], Any], ...] = ()
+    noise: float = 0.0
+    seed: int = 0
     inside: bool = False
     only: str | None = None
     animated: bool = True
@@ -59,7 +67,7 @@ class Drawing:
     @property
     def name(self) -> str:
         """The name of the surface."""
-        return self.surface.rpartition(":")[2]
+        return FORMULA if looks_like_one(self.surface) else self.surface.rpartition(":")[2]
 
     @property
     def label(self) -> str:
@@ -92,8 +100,15 @@ class Drawing:
         if self.ranges is not None:
             surface = replace(surface, x_range=self.ranges[0], y_range=self.ranges[1])
         surface = prepared(replace(surface, start=self.start or surface.start, steps=self.steps or surface.steps))
-        chosen, rates = entrants(self.optimizers), dict(self.rates)
-        return surface, race(surface, chosen, surface.steps, rates, lambda part: tick(int(1000 * part)))
+        chosen, rates, steps = entrants(self.optimizers), dict(self.rates), surface.steps
+        settings: dict[str, dict[str, Any]] = {}
+        for (name, hyperparameter), value in self.settings:
+            settings.setdefault(name, {})[hyperparameter] = value
+        noise = noise_of(surface, self.noise, self.seed, steps)
+        if self.ranges is None and self.surface not in SURFACES:
+            surface = with_room(surface, chosen, steps, rates, noise, settings)
+        tenths = lambda part: tick(int(1000 * part))  # noqa: E731
+        return surface, race(surface, chosen, steps, rates, tenths, noise, settings)
 
     def why(self, died: pool.Died) -> str:
         """How the process of this drawing has ended, and in which of the user's files, if that is known."""
@@ -122,7 +137,7 @@ def _draw_race(drawing: Drawing, surface: Surface, trajectories: Sequence[Trajec
     folder, name, steps = drawing.folder, surface.name, surface.steps
     still = race_picture.RacePicture(surface, trajectories, steps, 2).frame(steps)
     written = [
-        report.write_json(folder / f"{name}.json", _record(surface, trajectories)),
+        report.write_json(folder / f"{name}.json", _record(drawing, surface, trajectories)),
         save_png(folder / f"{name}.png", still, 200),
         style.save(race_picture.draw_losses(surface, trajectories, steps), folder / f"{name}-loss.png"),
     ]
@@ -155,11 +170,12 @@ def _thousandths(tick: pool.Tick, frames: int) -> pool.Tick:
     return lambda drawn: tick(1000 * drawn // (frames + 1))
 
 
-def _record(surface: Surface, trajectories: Sequence[Trajectory]) -> dict[str, object]:
+def _record(drawing: Drawing, surface: Surface, trajectories: Sequence[Trajectory]) -> dict[str, object]:
     """The numbers of a race, for its result file."""
     names = ("name", "formula", "x_range", "y_range", "start", "minimum", "steps")
     return {
         "environment": report.environment(),
+        "noise": {"level": drawing.noise, "seed": drawing.seed},
         "surface": {name: getattr(surface, name) for name in names},
         "runs": [summary(surface, one) for one in trajectories],
     }

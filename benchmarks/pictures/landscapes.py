@@ -55,6 +55,14 @@ def ravine(x: Tensor, y: Tensor) -> Tensor:
     return (along**2 + 25 * across**2) / 2
 
 
+def himmelblau(x: Tensor, y: Tensor) -> Tensor:
+    """(x^2 + y - 11)^2 + (x + y^2 - 7)^2: four minima, all 0, and which one is found depends on the start.
+
+    One of them is at (3, 2). D. M. Himmelblau, "Applied nonlinear programming", 1972.
+    """
+    return (x**2 + y - 11) ** 2 + (x + y**2 - 7) ** 2
+
+
 # The first steps of the adaptive optimizers do not depend on how steep the surface is, so one learning rate suits them
 # on surfaces of one size. SGD, Momentum and Nesterov need one that fits the steepness. Their momentum is mu = 0.95, as
 # in the well-known animations, except in the ravine and on the saddle, where it would carry Nesterov over as well.
@@ -79,6 +87,7 @@ SURFACES = {
             steps=199,
             rates=rates(sgd=1e-3, momentum=1e-3, mu=0.95, adagrad=1.0, rmsprop=0.1, eps=1e-3, adam=0.3, radam=0.01),
             logarithmic=True,
+            steady=True,
             camera=(50, -52),
         ),
         Surface(
@@ -92,6 +101,7 @@ SURFACES = {
             minimum=(4.0, 0.0),
             steps=120,
             rates=rates(sgd=0.07, momentum=0.02, mu=0.95, adagrad=0.4, rmsprop=0.03, eps=1e-4, adam=0.1, radam=0.03),
+            steady=True,
             camera=(48, -70),
         ),
         Surface(
@@ -106,6 +116,7 @@ SURFACES = {
             steps=120,
             rates=rates(sgd=0.01, momentum=0.01, mu=0.9, adagrad=0.1, rmsprop=0.01, eps=1e-5, adam=0.02, radam=0.02),
             falls_away=True,
+            steady=True,
             camera=(38, -35),
         ),
         Surface(
@@ -120,6 +131,7 @@ SURFACES = {
             steps=400,
             rates=rates(sgd=5e-4, momentum=2e-4, mu=0.95, adagrad=0.5, rmsprop=0.03, eps=1e-3, adam=0.3, radam=5e-4),
             logarithmic=True,
+            steady=True,
             camera=(48, -72),
         ),
         Surface(
@@ -133,7 +145,24 @@ SURFACES = {
             minimum=(0.0, 0.0),
             steps=60,
             rates=rates(sgd=0.07, momentum=0.05, mu=0.8, adagrad=2.0, rmsprop=0.3, eps=1e-2, adam=0.8, radam=0.05),
+            steady=True,
             camera=(45, -75),
+        ),
+        Surface(
+            name="himmelblau",
+            title="Himmelblau's function",
+            formula=r"$f = (x^2 + y - 11)^2 + (x + y^2 - 7)^2$",
+            function=himmelblau,
+            x_range=(-5, 5),
+            y_range=(-5, 5),
+            start=(0.0, -1.0),
+            minimum=(3.0, 2.0),
+            others=((-2.805118, 3.131313), (-3.77931, -3.283186), (3.584428, -1.848127)),
+            steps=120,
+            rates=rates(sgd=0.01, momentum=0.003, mu=0.9, adagrad=0.5, rmsprop=0.05, eps=1e-3, adam=0.2, radam=0.01),
+            logarithmic=True,
+            steady=True,
+            camera=(52, -60),
         ),
     )
 }

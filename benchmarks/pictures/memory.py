@@ -21,7 +21,7 @@ from minigrad.optim import compiled
 
 from ..training.optimizers import ENTRANTS
 from .explanation import Explanation, Request
-from .race import state_of
+from .moves import state_of
 from .stage import FAINT, NORMAL, SMALL, Stage, save_png
 
 PARAMETERS = 1_000_000

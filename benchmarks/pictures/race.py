@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from contextlib import nullcontext, suppress
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+from typing import Any
 
 import numpy
 from numpy import ndarray
@@ -15,8 +17,10 @@ from minigrad.tensor import Tensor
 
 from .. import UsageError
 from ..training.optimizers import Entrant
-from ..training.user_code import errors_of
-from .surface import Surface, crossing, leaves, user_errors
+from ..training.user_code import errors_of, is_own
+from .moves import Moves, moves
+from .slopes import slopes_of
+from .surface import Range, Surface, crossing, leaves, user_errors
 
 RELATIVES = {
     **dict.fromkeys(
@@ -52,8 +56,8 @@ class Trajectory:
         gradients: its gradient along the path, (steps + 1, 2).
         states: the optimizer's state, by the names of its vectors, each (steps + 1, 2).
         hyperparameters: of the optimizer, by name.
-        fate: "" if it stayed to the end; "left" if it left a surface that falls away, as it should; "diverged" if
-            it left any other or became infinite.
+        fate: "" if it stayed to the end; "left" if it went out of the picture downhill: from a surface that falls
+            away, or at a place that is lower than its start; "diverged" if it went out uphill or became infinite.
     """
 
     entrant: Entrant
@@ -75,27 +79,44 @@ class Trajectory:
         return min(step, self.steps)
 
 
+Settings = Mapping[str, Mapping[str, Any]]
+"""Hyperparameters by the name of the entrant and their own."""
+
+
 def race(
     surface: Surface,
     entrants: Sequence[Entrant],
     steps: int,
     rates: Mapping[str, float],
     tick: Callable[[float], None] = lambda part: None,
+    noise: ndarray | None = None,
+    settings: Settings = MappingProxyType({}),
+    bounds: tuple[Range, Range] | None = None,
 ) -> list[Trajectory]:
     """Run every entrant on the surface; `rates` has learning rates, by name, in place of the surface's.
 
-    `tick` is called now and then with the fraction that is done, from 0 to 1.
+    `settings` has other hyperparameters, by the name of the entrant and their own; `bounds` is as for `optimize`.
+
+    A user's own optimizer that has no rate there gets one that is searched for: see `searched`. `tick` is called now
+    and then with the fraction that is done, from 0 to 1. `noise` is added to the gradients: see `noise_of`.
 
     Raises:
         UsageError: a user's function or optimizer raises.
     """
+
+    def given(one: Entrant) -> dict[str, Any]:
+        found = {**hyperparameters(surface, one, rates), **settings.get(one.name, {})}
+        return found if "lr" in found or not is_own(one.spec) else searched(surface, one, steps, found, noise)
+
     return [
         optimize(
             surface,
             one,
             steps,
-            hyperparameters(surface, one, rates),
+            given(one),
             lambda part, number=number: tick((number + part) / len(entrants)),  # type: ignore[misc]
+            noise,
+            bounds,
         )
         for number, one in enumerate(entrants)
     ]
@@ -113,112 +134,192 @@ def hyperparameters(surface: Surface, entrant: Entrant, rates: Mapping[str, floa
     return found
 
 
+SEARCHED = (*(float(f"{digit}e{power}") for power in range(-5, 1) for digit in (1, 3)), 10.0)
+"""The learning rates that are tried for a user's own optimizer on a surface."""
+
+
+def searched(
+    surface: Surface, entrant: Entrant, steps: int, settings: Mapping[str, Any], noise: ndarray | None = None
+) -> dict[str, Any]:
+    """`settings`, with the learning rate at which a user's own optimizer ends lowest: its default or one of `SEARCHED`.
+
+    Of a race of many steps the first 500 count. No rate is returned if it has none, or its default is the best.
+    """
+    found = dict(settings)
+    x, y = leaves(surface.start)
+    default = _made(entrant, [x, y], settings)
+    if not isinstance(default.param_groups[0].get("lr"), (int, float)):
+        return found
+    best = math.inf
+    for given in (settings, *({**settings, "lr": rate} for rate in SEARCHED)):
+        with suppress(UsageError) if given is not settings else nullcontext():  # at another rate it may well raise
+            run = optimize(surface, entrant, min(steps, 500), given, noise=noise)
+            # Of the last tenth, so that a path which swings is not judged by where it happens to be at the end.
+            loss = float(run.losses[-max(1, len(run.losses) // 10) :].mean())
+            if run.fate != "diverged" and loss < best:
+                best, found = loss, dict(given)
+    return found
+
+
+ROOM = 2.5
+"""The window on a user's surface grows to at most so many widths on each side."""
+
+
+def with_room(
+    surface: Surface,
+    entrants: Sequence[Entrant],
+    steps: int,
+    rates: Mapping[str, float],
+    noise: ndarray | None = None,
+    settings: Settings = MappingProxyType({}),
+) -> Surface:
+    """The surface with a window that is wide enough for the paths that go out of it downhill."""
+    (x0, x1), (y0, y1) = surface.x_range, surface.y_range
+    x, y = ROOM * (x1 - x0), ROOM * (y1 - y0)
+    bounds = (x0 - x, x1 + x), (y0 - y, y1 + y)
+    runs = race(surface, entrants, steps, rates, noise=noise, settings=settings, bounds=bounds)
+    points = numpy.concatenate([numpy.array([surface.start]), *(one.path for one in runs if one.fate == "")])
+    found = []
+    for column, (low, high) in zip(points.T, (surface.x_range, surface.y_range), strict=True):
+        room = 0.08 * (max(column.max(), high) - min(column.min(), low))
+        low = low if column.min() >= low else float(column.min() - room)
+        found.append((low, high if column.max() <= high else float(column.max() + room)))
+    return replace(surface, x_range=found[0], y_range=found[1])
+
+
+def noise_of(surface: Surface, level: float, seed: int, steps: int) -> ndarray | None:
+    """What is added to the gradient at each step, (steps + 1, 2), the same for all optimizers; None for no noise.
+
+    It is normally distributed, and its standard deviation is `level` times the length of the gradient at the start.
+    """
+    if not level:
+        return None
+    _, dx, dy = slopes_of(surface)(*surface.start)
+    return level * math.hypot(dx, dy) * numpy.random.default_rng(seed).standard_normal((steps + 1, 2))
+
+
 def optimize(
     surface: Surface,
     entrant: Entrant,
     steps: int,
     given: Mapping[str, Any],
     tick: Callable[[float], None] = lambda part: None,
+    noise: ndarray | None = None,
+    bounds: tuple[Range, Range] | None = None,
 ) -> Trajectory:
     """Run `entrant`, with hyperparameters `given`, from the surface's start until it has made `steps` or left.
+
+    It has left if it is not on the part of the surface that is drawn, or not within `bounds`, if they are given.
 
     Raises:
         UsageError: a user's function or optimizer raises.
     """
     x, y = leaves(surface.start)
     optimizer = _made(entrant, [x, y], given)
-    log = _Log(surface, x, y, optimizer)
-    with numpy.errstate(all="ignore"):  # a run that diverges overflows
-        log.note()
-        while len(log.rows) <= steps and not log.fate:
-            with user_errors(entrant.spec):
-                optimizer.step(*([log.compute_gradient] if optimizer.needs_closure else []))
-            if not (surface.contains((x.item(), y.item())) and math.isfinite(log.note())):
-                log.leave()
-            if len(log.rows) % 100 == 0:
-                tick(len(log.rows) / steps)
+    bounds = bounds or (surface.x_range, surface.y_range)
+    run = _Run(surface, moves(optimizer, x, y, is_own(entrant.spec)), noise, bounds)
+    with numpy.errstate(all="ignore"), user_errors(entrant.spec):  # a run that diverges overflows
+        while len(run.rows) <= steps and not run.fate:
+            run.step()
+            if len(run.rows) % 100 == 0:
+                tick(len(run.rows) / steps)
+    points, losses, gradients, states = zip(*run.rows, strict=True)
     with user_errors(entrant.spec):  # the hyperparameters may be objects of the user's own
         return Trajectory(
             entrant,
             caption(optimizer, given),
-            numpy.array([row.point for row in log.rows]),
-            numpy.array([row.loss for row in log.rows]),
-            numpy.array([row.gradient for row in log.rows]),
-            {name: numpy.array([row.state[name] for row in log.rows]) for name in log.rows[0].state},
-            {name: value for name, value in optimizer.param_groups[0].items() if name != "params"},
-            log.fate,
+            numpy.array(points),
+            numpy.array(losses),
+            numpy.array(gradients),
+            {name: numpy.array([state[name] for state in states]) for name in states[0]},
+            {name: getattr(optimizer, name) for name in optimizer.hyperparameters()},
+            run.fate,
         )
 
 
-class _Row(NamedTuple):
-    """One row of a trajectory."""
-
-    point: tuple[float, float]
-    loss: float
-    gradient: list[float]
-    state: dict[str, ndarray]
+Point = tuple[float, float]
+Row = tuple[Point, float, Point, dict[str, ndarray]]
+"""One row of a trajectory: the point, the loss, the gradient with its noise, and the state."""
 
 
-@dataclass
-class _Log:
-    """The rows of a trajectory, as they are recorded while `optimizer` changes `x` and `y`."""
+class _Run:
+    """A trajectory while it is made: its rows, and how it ended."""
 
-    surface: Surface
-    x: Tensor
-    y: Tensor
-    optimizer: Optimizer
-    rows: list[_Row] = field(default_factory=list)
-    fate: str = ""
+    def __init__(self, surface: Surface, moves: Moves, noise: ndarray | None, bounds: tuple[Range, Range]) -> None:
+        self.surface, self.moves, self.bounds = surface, moves, bounds
+        self.noise = None if noise is None else noise.tolist()
+        self.slopes = slopes_of(surface)
+        self.fate = ""
+        loss, g = self.look(*moves.point)
+        self.rows: list[Row] = [(moves.point, loss, g, self.state())]
 
-    def compute_gradient(self) -> float:
-        """Put the gradient at (x, y) into x.grad and y.grad; returns the function's value there."""
-        self.x.grad = self.y.grad = None
-        with self.surface.evaluating():
-            f = self.surface.function(self.x, self.y)
-            f.backward()
-        return f.item()
+    def look(self, x: float, y: float) -> tuple[float, Point]:
+        """The loss and the gradient there, with the noise of this step."""
+        loss, dx, dy = self.slopes(x, y)
+        if self.noise is not None:
+            more = self.noise[min(len(getattr(self, "rows", ())), len(self.noise) - 1)]
+            return loss, (dx + more[0], dy + more[1])
+        return loss, (dx, dy)
 
-    def note(self) -> float:
-        """Compute the loss at (x, y) and return it. If it is finite, or this is the start, add a row."""
-        loss = self.compute_gradient()
-        if math.isfinite(loss) or not self.rows:
-            gradient = [0.0 if c.grad is None else c.grad.item() for c in (self.x, self.y)]
-            state = {name: vector.copy() for name, vector in state_of(self.optimizer).items()}
-            self.rows.append(_Row((self.x.item(), self.y.item()), loss, gradient, state))
-        return loss
+    def state(self) -> dict[str, ndarray]:
+        return {name: vector.copy() for name, vector in self.moves.state.items()}
 
-    def leave(self) -> None:
-        """Add the last row, where the line to (x, y) crosses the edge of the surface, and note how the run ended."""
-        last, to = self.rows[-1], (self.x.item(), self.y.item())
-        self.fate = "left" if self.surface.falls_away and all(map(math.isfinite, to)) else "diverged"
-        point = crossing(last.point, to, self.surface.x_range, self.surface.y_range)
-        loss = self.surface.value(point)
-        if not math.isfinite(loss):  # on the edge the function is not finite either
-            point, loss = last.point, last.loss
-        now = {name: vector.copy() for name, vector in state_of(self.optimizer).items() if numpy.isfinite(vector).all()}
-        self.rows.append(_Row(point, loss, last.gradient, last.state | now))
+    def step(self) -> None:
+        """Make a step, and add its row; at the step with which it leaves, `fate` is set."""
+        _, _, g, _ = self.rows[-1]
+        self.moves.step(g, lambda x, y: self.look(x, y)[1])
+        x, y = to = self.moves.point
+        (x0, x1), (y0, y1) = self.bounds
+        if not (x0 <= x <= x1 and y0 <= y <= y1):  # so it is if one of them is nan
+            self.leave(to)
+            return
+        loss, g = self.look(x, y)
+        if not math.isfinite(loss):
+            self.leave(to)
+            return
+        self.rows.append((to, loss, g, self.state()))
+
+    def leave(self, to: Point) -> None:
+        """Add the last row, where the line to `to` crosses the edge of the surface, and note how the run ended."""
+        point, loss, g, state = self.rows[-1]
+        place = crossing(point, to, *self.bounds)
+        there = self.surface.value(place)
+        # Who is lower than at the start where it goes out of the picture has not diverged: it goes on outside.
+        downhill = self.surface.falls_away or there < self.rows[0][1]
+        self.fate = "left" if downhill and all(map(math.isfinite, (there, *to))) else "diverged"
+        if math.isfinite(there):
+            point, loss = place, there
+        now = {name: vector for name, vector in self.state().items() if numpy.isfinite(vector).all()}
+        self.rows.append((point, loss, g, state | now))
 
 
 def _made(entrant: Entrant, params: list[Tensor], given: Mapping[str, Any]) -> Optimizer:
+    """The optimizer, with hyperparameters `given`: those of its constructor, or any other that it has."""
     if entrant.name in NO_RACERS:
         raise UsageError(f"{entrant.name} cannot race on a surface: {NO_RACERS[entrant.name]}")
     with errors_of(entrant.spec, f"{entrant.spec} does not take {dict(given)}:" if given else ""):
+        if not is_own(entrant.spec):
+            made = entrant.make(params)
+            for name, value in given.items():
+                if name not in made.hyperparameters():
+                    raise UsageError(
+                        f"{entrant.name} has no hyperparameter {name}; it has {', '.join(made.hyperparameters())}"
+                    )
+                setattr(made, name, value)
+            return made
         return entrant.make(params, **given)
-
-
-def state_of(optimizer: Any) -> dict[str, ndarray]:
-    """The vectors of an optimizer's state, by name, with the slow weights of Lookahead."""
-    vectors = dict(optimizer.state_vectors)
-    if hasattr(optimizer, "base_optimizer"):
-        vectors.setdefault("slow", optimizer.theta)  # before the first step they are the same
-    return vectors
 
 
 def caption(optimizer: Optimizer, given: Mapping[str, Any]) -> str:
     """Its learning rate, and the other hyperparameters that were `given`: "lr 0.1, μ 0.9"."""
     parts = [f"lr {optimizer.lr:g}"]
-    parts += [f"{SYMBOLS.get(name, name)} {value:g}" for name, value in given.items() if name != "lr"]
+    parts += [f"{SYMBOLS.get(name, name)} {in_words(value)}" for name, value in given.items() if name != "lr"]
     return ", ".join(parts)
+
+
+def in_words(value: Any) -> str:
+    """The value of a hyperparameter, short: 0.9, or 0.9/0.999 for a pair."""
+    return "/".join(map(in_words, value)) if isinstance(value, tuple) else f"{value:g}"
 
 
 def summary(surface: Surface, trajectory: Trajectory) -> dict[str, Any]:

@@ -57,7 +57,9 @@ class Surface:
         logarithmic: whether pictures draw its height as log10(1 + f).
         falls_away: whether it has no minimum, so that leaving it downhill is what an optimizer should do.
         camera: elevation and azimuth of the viewpoint of the 3-D picture, in degrees.
-        spec: its name or, if it is the user's own, ``path/to/mine.py:function``.
+        spec: its name or, if it is the user's own, ``path/to/mine.py:function`` or a formula in x and y.
+        steady: whether the function does the same operations at every point, so that they can be recorded once.
+        others: further minima, as low as `minimum`.
     """
 
     name: str
@@ -74,6 +76,8 @@ class Surface:
     falls_away: bool = False
     camera: tuple[float, float] = (42, -60)
     spec: str = ""
+    steady: bool = False
+    others: tuple[tuple[float, float], ...] = ()
 
     @contextmanager
     def evaluating(self) -> Iterator[None]:

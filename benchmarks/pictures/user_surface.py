@@ -1,4 +1,4 @@
-"""Surfaces by name: a built-in one, or a function of the user's own, which is tried and given fitting learning rates.
+"""Surfaces by name: a built-in one, a formula, or a function of the user's own, which are given fitting learning rates.
 
 A surface of the user's own is a function of two tensors in a Python file::
 
@@ -7,7 +7,8 @@ A surface of the user's own is a function of two tensors in a Python file::
 
 ``python -m benchmarks surfaces --surface path/to/mine.py:bowl`` races on it. The function is called with two tensors
 without axes and with two of shape (rows, columns), and returns a tensor of the same shape. Gradients and second
-derivatives come from minigrad.
+derivatives come from minigrad. Where they are not those that finite differences give, the function is refused: it has
+called something that is not an operation of tensors, such as ``math.sin``.
 """
 
 from __future__ import annotations
@@ -17,27 +18,32 @@ import math
 from dataclasses import replace
 
 import numpy
+from numpy import ndarray
 
 from minigrad.tensor import Tensor
 
 from .. import UsageError
 from ..training.user_code import errors_of, file_and_name, load_file
 from .landscapes import SURFACES
-from .surface import Range, Rates, Surface, hessian, leaves, rates
+from .surface import Range, Rates, Surface, hessian, leaves, rates, value_and_gradient
+from .user_formula import Formula, formula, looks_like_one
 
 
 def find_surface(spec: str, x_range: Range = (-3, 3), y_range: Range = (-3, 3)) -> Surface:
-    """The built-in surface called `spec`, or the function in a user's file: ``path/to/mine.py:function``.
+    """The built-in surface called `spec`, the formula that it is, or the function in ``path/to/mine.py:function``.
 
     Args:
         spec: which.
         x_range, y_range: the part of a user's surface that is drawn.
 
     Raises:
-        UsageError: there is no such surface, file or function; the file raises when it is run.
+        UsageError: there is no such surface, file or function; the file raises when it is run; the formula cannot be
+            read.
     """
     if spec in SURFACES:
         return replace(SURFACES[spec], spec=spec)
+    if looks_like_one(spec):
+        return _of_formula(formula(spec), x_range, y_range)
     file, name = file_and_name(spec, SURFACES, "surface", "function", "f")
     module = load_file(file)
     with errors_of(file):
@@ -52,12 +58,38 @@ def find_surface(spec: str, x_range: Range = (-3, 3), y_range: Range = (-3, 3)) 
         function=function,
         x_range=x_range,
         y_range=y_range,
-        start=(x_range[0] + (x_range[1] - x_range[0]) / 6, y_range[1] - (y_range[1] - y_range[0]) / 6),
+        start=_corner(x_range, y_range),
         minimum=None,
         steps=200,
         rates={},
         spec=f"{file}:{name}",
     )
+
+
+FORMULA = "formula"
+"""The name of a surface that was typed as a formula."""
+
+
+def _of_formula(given: Formula, x_range: Range, y_range: Range) -> Surface:
+    return Surface(
+        name=FORMULA,
+        title="A surface of one's own",
+        formula=f"$f = {given.tex}$",
+        function=given.function,
+        x_range=x_range,
+        y_range=y_range,
+        start=_corner(x_range, y_range),
+        minimum=None,
+        steps=200,
+        rates={},
+        spec=given.text,
+        steady=given.steady,
+    )
+
+
+def _corner(x_range: Range, y_range: Range) -> tuple[float, float]:
+    """Where a race on a user's surface starts: up on the left."""
+    return x_range[0] + (x_range[1] - x_range[0]) / 6, y_range[1] - (y_range[1] - y_range[0]) / 6
 
 
 def prepared(surface: Surface) -> Surface:
@@ -102,17 +134,65 @@ def _check(surface: Surface) -> None:
         raise UsageError(f"{where} is {f.item()} at the start, {surface.start[0]:g},{surface.start[1]:g}")
     if not f.requires_grad:
         raise UsageError(f"{where} returns what does not depend on x and y: it has no slope to go down")
+    _check_gradient(surface, where)
+
+
+def _check_gradient(surface: Surface, where: str) -> None:
+    """Compare the gradient with finite differences, at the start and at places around it.
+
+    Raises:
+        UsageError: they differ at more than half of the places, so it is not for a kink that one of them lies on.
+    """
+    (x0, x1), (y0, y1) = surface.x_range, surface.y_range
+    x, y = surface.start
+    # The start, and nine places between the edges; the fractions are no simple ones, for kinks lie at round numbers.
+    parts = [(a, b) for a in (0.17, 0.43, 0.79) for b in (0.23, 0.57, 0.83)]
+    places = [(x, y), *((x0 + a * (x1 - x0), y0 + b * (y1 - y0)) for a, b in parts)]
+    wrong: list[str] = []
+    compared = 0
+    for at in places:
+        with surface.evaluating(), numpy.errstate(all="ignore"):
+            _, slope = value_and_gradient(surface.function, at)
+            there = _differences(surface, at)
+        if not (numpy.isfinite(slope).all() and numpy.isfinite(there).all()):
+            continue
+        compared += 1
+        if not numpy.allclose(slope, there, rtol=1e-3, atol=1e-4 * (1 + numpy.abs(there).max())):
+            (gx, gy), (fx, fy) = slope, there
+            wrong.append(
+                f"at ({at[0]:.3g}, {at[1]:.3g}) its gradient is ({gx:.4g}, {gy:.4g}), but by finite differences "
+                f"({fx:.4g}, {fy:.4g})"
+            )
+    if 2 * len(wrong) > compared:
+        raise UsageError(
+            f"{where}: {wrong[0]}: it calls something that loses the gradient, such as math.sin, float() or .item() of "
+            "a tensor; use the operations of tensors, as minigrad.sin"
+        )
+
+
+def _differences(surface: Surface, at: tuple[float, float]) -> ndarray:
+    """The slopes at a place, by central differences."""
+    h = 1e-5 * (1 + max(map(abs, at)))
+    x, y = at
+    ends = numpy.array([(x + h, y), (x - h, y), (x, y + h), (x, y - h)])
+    f = [surface.value(end) for end in ends]
+    return numpy.array([f[0] - f[1], f[2] - f[3]]) / (2 * h)
 
 
 def _fitting_rates(surface: Surface) -> Rates:
     """Hyperparameters for a user's surface.
 
     SGD, Momentum and Nesterov get learning rates below 2 / lambda_max, where lambda_max is the largest curvature at the
-    start. Those of the adaptive optimizers are about a hundredth of the surface's width.
+    start and at places in the window that are lower. Those of the adaptive optimizers are about a hundredth of the
+    surface's width.
     """
-    with surface.evaluating():
-        second = numpy.nan_to_num(hessian(surface.function, surface.start))
-    steepest = float(numpy.abs(numpy.linalg.eigvalsh(second)).max())
+    x, y, f = surface.grid(surface.x_range, surface.y_range, 8)
+    lower = f < surface.value(surface.start)
+    steepest = 0.0
+    for at in [surface.start, *zip(x[lower].tolist(), y[lower].tolist(), strict=True)]:
+        with surface.evaluating(), numpy.errstate(all="ignore"):
+            second = numpy.nan_to_num(hessian(surface.function, at), posinf=0, neginf=0)
+        steepest = max(steepest, float(numpy.abs(numpy.linalg.eigvalsh(second)).max()))
     lr = _rounded(0.5 / steepest) if steepest > 0 else 0.01
     width = max(surface.x_range[1] - surface.x_range[0], surface.y_range[1] - surface.y_range[0])
     lrs = {"sgd": lr, "momentum": lr / 2, "adagrad": width / 15, "rmsprop": width / 100, "adam": width / 50}
