@@ -14,7 +14,7 @@ from pathlib import Path
 
 from . import PROGRAM, UsageError, columns
 
-BENCHMARKS = ("mnist", "batch_size", "speed", "replay", "seeds", "surfaces", "explain")
+BENCHMARKS = ("mnist", "batch_size", "speed", "replay", "seeds", "surfaces", "explain", "explore")
 """The modules of this package that can be run. Each has ``main(argv) -> exit status`` and says in the first line
 of its docstring what it shows."""
 

@@ -11,6 +11,7 @@ before ``/`` since the last sign or fraction is its numerator, and what cannot b
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Sequence
 from itertools import pairwise
@@ -116,13 +117,45 @@ def _condition(text: str) -> str:
 def expression(text: str) -> str:
     """One side of a formula as TeX; in words, if it cannot be read."""
     try:
-        reader = _Reader(_tokens(text))
-        made = reader.sides()
-        if reader.next:
-            raise NotAFormulaError(text)
-        return made
+        return _read(text)
     except NotAFormulaError:
         return _words(text)
+
+
+def _read(text: str, any_name: bool = False) -> str:
+    """One side of a formula; with `any_name`, names that are not in `SYMBOLS` are taken for symbols too."""
+    reader = _Reader(_tokens(text, any_name))
+    made = reader.sides()
+    if reader.next:
+        raise NotAFormulaError(text)
+    return made
+
+
+def code_as_formula(body: Sequence[ast.stmt]) -> str:
+    """The statements of a rule as TeX: ``v[:] = mu * v + g`` is a formula already.
+
+    Raises:
+        NotAFormulaError: one of them is not the assignment of an expression to a name.
+    """
+    rows = []
+    for statement in body:
+        match statement:
+            case ast.Assign([ast.Subscript(ast.Name(name))], value):
+                rows.append((name, r"\leftarrow", ast.unparse(value)))
+            case ast.Assign([ast.Name(name)], value):
+                rows.append((name, "=", ast.unparse(value)))
+            case ast.AugAssign(
+                ast.Name(name) | ast.Subscript(ast.Name(name)), ast.Sub() | ast.Add() as operator, value
+            ):
+                sign = "-" if isinstance(operator, ast.Sub) else "+"
+                more = ast.unparse(value)
+                if isinstance(value, ast.BinOp) and isinstance(value.op, (ast.Add, ast.Sub)):
+                    more = f"({more})"
+                rows.append((name, r"\leftarrow", f"{name} {sign} {more}"))
+            case _:
+                raise NotAFormulaError(ast.unparse(statement))
+    made = [f"{_read(name, True)} &{sign} {_read(value, True)}" for name, sign, value in rows]
+    return "\\begin{aligned}\n" + " \\\\\n".join(made) + "\n\\end{aligned}"
 
 
 def _words(text: str) -> str:
@@ -130,7 +163,7 @@ def _words(text: str) -> str:
     return rf"\text{{{escaped}}}" if text else ""
 
 
-def _tokens(text: str) -> list[Token]:
+def _tokens(text: str, any_name: bool = False) -> list[Token]:
     tokens: list[Token] = []
     at = 0
     while at < len(text.rstrip()):
@@ -148,9 +181,10 @@ def _tokens(text: str) -> list[Token]:
                 raise NotAFormulaError(name)
             tokens.append(("call", name))
         elif name:
-            if len(name) > 1 and name not in SYMBOLS:
+            if len(name) > 1 and name not in SYMBOLS and not any_name:
                 raise NotAFormulaError(name)
-            tokens.append(("name", SYMBOLS.get(name, name)))
+            plain = name if len(name) == 1 else rf"\mathrm{{{name.replace('_', chr(92) + '_')}}}"
+            tokens.append(("name", SYMBOLS.get(name, plain)))
         else:
             tokens.append(("sign", sign))
     return tokens
