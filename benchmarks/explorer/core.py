@@ -26,7 +26,7 @@ from .. import UsageError
 from ..pictures.landscapes import SURFACES
 from ..pictures.race import Trajectory, hyperparameters, noise_of, optimize, race, searched, with_room
 from ..pictures.surface import Range, Surface, leaves
-from ..pictures.user_surface import find_surface, prepared
+from ..pictures.user_surface import find_surface, prepared, surface_of_formula
 from ..rules.arithmetic import Arithmetic, arithmetic, formula_of_code
 from ..rules.mathematics import formulas, tex
 from ..training.optimizers import KNOWN, Entrant, _optimizer_class, rehearsed, unchecked
@@ -118,7 +118,13 @@ class Core:
         self.versions[path] = self.versions.get(path, 0) + 1
 
     def entrant(self, name: str) -> Entrant:
-        """The optimizer of that name."""
+        """The optimizer of that name.
+
+        Raises:
+            UsageError: there is none here. A name may come from anyone who has the page's address, so no path is one.
+        """
+        if name not in KNOWN and name not in self.offer.optimizers:
+            raise UsageError(f"there is no optimizer {name[:40]!r} on this page")
         spec = self.offer.optimizer(name)
         one = unchecked(spec)
         if not is_own(spec):
@@ -145,9 +151,11 @@ class Core:
         return Place(one.title, one.formula, one.x_range, one.y_range, one.start, minima, one.steps, one.logarithmic)
 
     def _make_surface(self, name: str) -> Surface:
-        surface = prepared(find_surface(self.offer.surface(name)))
+        # A name may come from anyone who has the page's address. What is no surface here can only be a formula.
         if name in SURFACES:
-            return surface
+            return prepared(find_surface(name))
+        own = name in self.offer.surfaces
+        surface = prepared(find_surface(self.offer.surface(name)) if own else surface_of_formula(name))
         return with_room(surface, [KNOWN["sgd"], KNOWN["adam"]], surface.steps, {})
 
     def grid(self, surface: str, window: Window, n: int) -> tuple[ndarray, ndarray, ndarray]:

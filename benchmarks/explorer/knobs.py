@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -10,14 +11,14 @@ from typing import Any
 from minigrad.optim import Optimizer
 from minigrad.optim.hyperparameters import Range
 
-LOG, NEAR_ONE, LINEAR, WHOLE = "log", "near one", "linear", "whole"
-"""The scales of a slider: of powers of ten; of 1 - 10**-s, which has 0.9, 0.99 and 0.999 as far apart; even; whole."""
+DOWN, UP = 3, 2
+"""A logarithmic slider goes so many powers of ten down from the usual value, and up."""
 
-DECADES = 2
-"""A logarithmic slider goes so many powers of ten to either side, and one more down."""
+PER_DECADE = 20
+"""Places of a slider for each power of ten."""
 
-NINES = 4.0
-"""The end of a slider of the scale `NEAR_ONE`: 0.9999."""
+NINES = 4
+"""A slider for a fraction near 1 goes to 0.9999: 0.9, 0.99 and 0.999 are as far apart as 1e-1, 1e-2 and 1e-3."""
 
 
 @dataclass(frozen=True)
@@ -27,75 +28,72 @@ class Knob:
     Attributes:
         name: of the hyperparameter.
         index: of the number in it, if it is a tuple.
-        scale: see `LOG`.
-        low, high: the ends of the slider, on its scale.
-        zero: whether the left end stands for 0, which has no logarithm.
+        values: the numbers that it goes through, from low to high; the usual one is among them.
     """
 
     name: str
     index: int | None
-    scale: str
-    low: float
-    high: float
-    zero: bool = False
+    values: tuple[float, ...]
 
     @property
     def label(self) -> str:
-        """What the slider is called."""
-        return self.name if self.index is None else f"{self.name}[{self.index}]"
+        """What the slider is called; the two betas are called as in the formulas."""
+        if self.index is None:
+            return self.name
+        return f"beta{self.index + 1}" if self.name == "betas" else f"{self.name}[{self.index}]"
 
     @property
-    def step(self) -> float:
-        """From one place of the slider to the next."""
-        return {LOG: 0.05, NEAR_ONE: 0.05, LINEAR: (self.high - self.low) / 100, WHOLE: 1.0}[self.scale]
+    def words(self) -> list[str]:
+        """The numbers as they are shown."""
+        return [shown(value) for value in self.values]
 
-    def place(self, value: float) -> float:
-        """Where the slider is for a value; at an end for one that lies beyond it."""
-        if self.scale == LOG:
-            place = math.log10(value) if value > 0 else self.low
-        elif self.scale == NEAR_ONE:
-            place = -math.log10(1 - value) if value < 1 else self.high
-        else:
-            place = float(value)
-        return min(max(place, self.low), self.high)
+    def nearest(self, value: float) -> str:
+        """The number nearest to `value` that the slider has, as it is shown."""
+        after = bisect_left(self.values, value)
+        near = self.values[max(after - 1, 0) : after + 1]
+        return shown(min(near, key=lambda one: abs(one - value)))
 
-    def value(self, place: float) -> float:
-        """The number at a place of the slider, to three significant digits."""
-        if self.scale == WHOLE:
-            return round(place)
-        if self.zero and place <= self.low + self.step / 2:
-            return 0.0
-        if self.scale == LOG:
-            return float(f"{10**place:.3g}")
-        if self.scale == NEAR_ONE:
-            return 1 - float(f"{10**-place:.3g}") if place else 0.0
-        return float(f"{place:.3g}")
+    def number(self, words: str) -> float:
+        """The number that is shown so."""
+        return self.values[self.words.index(words)]
+
+
+def shown(value: float) -> str:
+    """A number, short: to six digits, which are all that the sliders' numbers have."""
+    return f"{value:.6g}"
 
 
 def knobs(values: Mapping[str, Any], ranges: Mapping[str, Range]) -> list[Knob]:
-    """The sliders for hyperparameters with these values; what is no number, or not of one, has none."""
+    """The sliders for hyperparameters whose usual values are these; what is no number, or not of them, has none."""
     found = []
     for name, value in values.items():
         parts = enumerate(value) if isinstance(value, tuple) else [(None, value)]
-        found += [_knob(name, i, part, ranges.get(name)) for i, part in parts if _is_number(part)]
+        found += [Knob(name, i, _places(name, part, ranges.get(name))) for i, part in parts if _is_number(part)]
     return found
 
 
-def _knob(name: str, index: int | None, value: float, allowed: Range | None) -> Knob:
-    if isinstance(value, int) or (allowed and allowed.whole):
-        low = int(allowed.low) if allowed else min(0, value)
-        return Knob(name, index, WHOLE, low, max(20, 4 * value))
-    fraction = allowed is not None and allowed.high <= 1
-    if name != "lr" and 0.8 <= value < 1:
-        return Knob(name, index, NEAR_ONE, 0.0, NINES)
-    if fraction:
-        return Knob(name, index, LINEAR, 0.0, 1.0)
-    if value < 0:
-        return Knob(name, index, LINEAR, 2 * value, -2 * value)
-    if value == 0:
-        return Knob(name, index, LOG, -5.0, 0.0, zero=True)
-    middle = round(math.log10(value))
-    return Knob(name, index, LOG, middle - DECADES - 1.0, middle + float(DECADES))
+def _places(name: str, usual: float, allowed: Range | None) -> tuple[float, ...]:
+    if isinstance(usual, int) or (allowed is not None and allowed.whole):
+        low = int(allowed.low) if allowed is not None else min(0, usual)
+        return tuple(range(int(low), int(max(20, 4 * usual)) + 1))
+    if name != "lr" and 0.8 <= usual < 1:
+        places = [0.0, *(1 - gap for gap in _powers(-1, NINES - 1, down=True)), *(i / 20 for i in range(1, 18))]
+    elif allowed is not None and allowed.high <= 1:
+        places = [i / 50 for i in range(51)]
+    elif usual < 0:
+        places = [2 * usual * (1 - i / 50) for i in range(101)]
+    elif usual == 0:
+        places = [0.0, *_powers(-5, 5)]
+    else:
+        places = list(_powers(round(math.log10(usual)) - DOWN, DOWN + UP))
+    kept = {shown(place): float(shown(place)) for place in places}
+    return tuple(sorted({**kept, shown(usual): usual}.values()))
+
+
+def _powers(exponent: int, decades: int, down: bool = False) -> Iterable[float]:
+    """Numbers from 10**exponent up to 10**(exponent + decades), or down from it, at equal ratios."""
+    sign = -1 if down else 1
+    return (float(f"{10 ** (exponent + sign * i / PER_DECADE):.3g}") for i in range(decades * PER_DECADE + 1))
 
 
 def _is_number(value: Any) -> bool:
@@ -118,14 +116,12 @@ def number_at(values: Mapping[str, Any], knob: Knob) -> float:
 
 
 def ranges_of(optimizer: Optimizer) -> dict[str, Range]:
-    """The ranges of all hyperparameters, those of the optimizers inside included."""
+    """The ranges of all hyperparameters, those of the optimizer inside included."""
     found: dict[str, Range] = {}
-    waiting: list[Any] = [optimizer]
-    while waiting:
-        one = waiting.pop()
+    one: Any = optimizer
+    while one is not None:
         found = {**_own_ranges(type(one).__mro__), **found}
-        inside = getattr(one, "base_optimizer", None) if "base_optimizer" in vars(one) else None
-        waiting += [] if inside is None else [inside]
+        one = vars(one).get("base_optimizer")
     return found
 
 

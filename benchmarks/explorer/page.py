@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 
 from bokeh.document import Document
@@ -47,13 +48,14 @@ class Page:
         self.wrong = library.wrong
         self.ready = False
         try:
-            state = State.from_query(query, library.offer)
-            self.surface = SurfaceTab(library, state, self.changed, self.say, self.every)
+            state = State.from_query(query, library.offer) if query else first_state(library)
+            self.surface = SurfaceTab(library, state, self)
         except UsageError as error:
             state = first_state(library)
-            self.surface = SurfaceTab(library, state, self.changed, self.say, self.every)
+            self.surface = SurfaceTab(library, state, self)
             self.say(str(error))
-        self.train = TrainTab(library, state, self.changed, self.say, self.every)
+        self.surface.layout.children.append(self.share)
+        self.train = TrainTab(library, state, self)
         panels = [
             TabPanel(child=self.surface.layout, title="Surface"),
             TabPanel(child=self.train.layout, title="Train"),
@@ -63,19 +65,30 @@ class Page:
         document.title = "minigrad: see it move"
         document.add_root(
             Column(
-                self.message, self.tabs, self.share, self.address,
+                self.message, self.tabs, self.address,
                 sizing_mode="stretch_width", styles={"max-width": "1500px", "margin": "0 auto", "padding": "0 10px"},
             )
         )  # fmt: skip
         document.add_periodic_callback(self.watch, WATCH)
         document.on_session_destroyed(lambda context: self.train.end())
         self.ready = True
+        self.shared = ""
         self.changed(state)
+        self.show_share()
 
     def every(self, work: Callable[[], None], milliseconds: int) -> Callable[[], None]:
         """Call `work` every so many milliseconds; returns what ends that."""
         handle = self.document.add_periodic_callback(work, milliseconds)
         return lambda: self.document.remove_periodic_callback(handle)
+
+    @contextmanager
+    def at_once(self) -> Iterator[None]:
+        """What is changed in this block is sent to the browser in one piece."""
+        self.document.hold("combine")
+        try:
+            yield
+        finally:
+            self.document.unhold()
 
     def say(self, sentence: str) -> None:
         """Show a sentence at the top; that a file of the learner's is wrong stays until it is right."""
@@ -83,15 +96,21 @@ class Page:
         self.message.text = "<br>".join(f'<b style="color:#B03000">{html.escape(each)}</b>' for each in shown)
 
     def changed(self, state: State) -> None:
-        """A tab has another state: so do the address, and what is shared. While it plays, that waits for the pause."""
+        """A tab has another state: so has the address. While it plays, that waits for the pause."""
         if not self.ready or self.surface.stop is not None:
             return
         training = {name: getattr(self.train.state, name) for name in TRAINING}
         tab = "train" if self.tabs.active == 1 else "surface"
-        state = replace(self.surface.state, tab=tab, **training)
-        query = self.address.value = state.query()
+        self.state = replace(self.surface.state, tab=tab, **training)
+        self.address.value = self.state.query()
+
+    def show_share(self) -> None:
+        """Show the links and the command line, if they have changed. A text is laid out, so not at every change."""
+        if self.shared == self.address.value:
+            return
+        query = self.shared = self.address.value
         (x0, x1), (y0, y1) = self.surface.window
-        command = state.command(self.library.offer, (x0, x1, y0, y1), self.surface.start)
+        command = self.state.command(self.library.offer, (x0, x1, y0, y1), self.surface.start)
         links = [
             BUTTON.format(
                 href=html.escape(f"picture.{kind}?{query}"), name=f"race.{kind}", label=f"save {kind.upper()}"
@@ -108,7 +127,8 @@ class Page:
         self.changed(self.surface.state)
 
     def watch(self) -> None:
-        """Look whether a file of the learner's has changed; show what comes of it."""
+        """Look whether a file of the learner's has changed, and show what comes of it; and what is shared."""
+        self.show_share()
         self.library.look()
         if self.seen == self.library.version:
             return

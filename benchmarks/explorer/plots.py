@@ -62,9 +62,14 @@ def marker(name: str) -> str:
 
 def pale() -> list[str]:
     """256 colours from those of `HEIGHTS`."""
-    ends = numpy.array([[int(color[i : i + 2], 16) for i in (1, 3, 5)] for color in HEIGHTS])
-    at = numpy.linspace(0, len(HEIGHTS) - 1, 256)
-    mixed = numpy.stack([numpy.interp(at, range(len(HEIGHTS)), channel) for channel in ends.T], axis=1)
+    return between(HEIGHTS, 256)
+
+
+def between(ends: Sequence[str], count: int) -> list[str]:
+    """So many colours from the first to the last of `ends`, each as "#rrggbb"."""
+    channels: ndarray = numpy.array([[int(end[i : i + 2], 16) for i in (1, 3, 5)] for end in ends]).T
+    at = numpy.linspace(0, len(ends) - 1, count)
+    mixed = numpy.stack([numpy.interp(at, range(len(ends)), channel) for channel in channels], axis=1)
     return ["#{:02x}{:02x}{:02x}".format(*map(round, color)) for color in mixed.tolist()]
 
 
@@ -122,7 +127,7 @@ class Map:
         self.plot.scatter("x", "y", source=self.start, size=9, fill_color=None, line_color=INK, line_width=1.5)
         line: dict[str, list[Any]] = {"color": [], "dash": []}
         self.paths = ColumnDataSource({"xs": [], "ys": [], **line})
-        self.trails = ColumnDataSource({"xs": [], "ys": [], **line})
+        self.trails = ColumnDataSource({"xs": [], "ys": [], **line}, name="trails")
         for source, look in ((self.paths, (1.2, 0.35)), (self.trails, (2.4, 1.0))):
             self.plot.multi_line(
                 "xs", "ys", source=source, color="color", line_dash="dash", line_width=look[0], line_alpha=look[1]
@@ -132,7 +137,7 @@ class Map:
         self.plot.scatter("x", "y", source=self.heads, marker="marker", size=11, color="color", line_color="white")
         self.plot.text(
             "x", "y", "name", source=self.heads, x_offset=9, y_offset=4, text_color="color", text_font_size="12px",
-            text_font_style="bold", text_outline_color="white",
+            text_font_style="bold",
         )  # fmt: skip
 
     def _parts(self) -> None:
@@ -178,7 +183,7 @@ class Map:
         self.field.data = {
             "image": [shade.astype(numpy.float32)], "x": [x0], "y": [y0], "w": [x1 - x0], "h": [y1 - y0]
         }  # fmt: skip
-        lines = contourpy.contour_generator(x, y, z)
+        lines: Any = contourpy.contour_generator(x, y, z)
         pieces = [piece for level in at[1:-1] for piece in lines.lines(float(level))]
         self.contours.data = {"xs": [p[:, 0] for p in pieces], "ys": [p[:, 1] for p in pieces]}
 
@@ -239,7 +244,8 @@ class Losses:
     """The loss against the step, above the minimum or above the lowest there was."""
 
     def __init__(self) -> None:
-        self.plot = plot("", 230, y_axis_type="log", x_axis_label="step", tools="", name="losses")
+        ranges = {"x_range": Range1d(0, 1), "y_range": Range1d(1e-3, 1)}
+        self.plot = plot("", 230, y_axis_type="log", x_axis_label="step", tools="", name="losses", **ranges)
         self.lines = ColumnDataSource({"xs": [], "ys": [], "color": [], "dash": []})
         self.plot.multi_line("xs", "ys", source=self.lines, color="color", line_dash="dash", line_width=1.8)
         self.now = Span(location=0, dimension="height", line_color=INK, line_width=1)
@@ -250,7 +256,7 @@ class Losses:
         """Draw the losses of whole runs; `lowest` is the value at the minimum, if that is known."""
         base = min(float(one.losses.min()) for one in runs) if lowest is None else lowest
         over = "the lowest" if lowest is None else "the minimum"
-        self.plot.title.text = f"Loss above {over}, {base:.3g}" if base else "Loss"
+        self.plot.title.text = f"Loss above {over}, {base:.3g}" if abs(base) > 1e-6 else "Loss"
         ys = [numpy.maximum(one.losses - base, FLOOR) for one in runs]
         stayed = [y for y, one in zip(ys, runs, strict=True) if one.fate != "diverged"] or ys
         self.lines.data = {
@@ -276,7 +282,9 @@ class Strips:
         self.bands: list[Any] = []
         self.nows: list[Any] = []
         for axis in "xy":
-            strip = plot(f"along {axis}", 170, x_axis_label="step", tools="", name=f"strip-{axis}")
+            strip = plot(
+                f"along {axis}", 170, x_axis_label="step", tools="", x_range=Range1d(0, 1), name=f"strip-{axis}"
+            )
             band = ColumnDataSource({"step": [], "low": [], "high": []})
             strip.varea("step", "low", "high", source=band, fill_color="#C9C9C9", fill_alpha=0.45)
             source = ColumnDataSource({"xs": [], "ys": [], "color": [], "dash": [], "name": []})

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import signal
+import socket
 from typing import Any
 
 from bokeh.application import Application
@@ -33,6 +35,11 @@ class Server:
     """
 
     def __init__(self, library: Library, host: str, port: int) -> None:
+        for found in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[:1]:  # taken? Bokeh would leave it open
+            with socket.socket(found[0], found[1]) as tried:
+                tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                tried.bind(found[4])
+        logging.getLogger("bokeh").setLevel(logging.ERROR)  # it warns of every page that is closed
         settings.resources = "server"  # whatever the environment says: nothing is loaded from elsewhere
 
         def fill(document: Document) -> None:

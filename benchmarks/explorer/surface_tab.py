@@ -3,13 +3,26 @@
 from __future__ import annotations
 
 import html
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from typing import Any
 
 import numpy
-from bokeh.models import Button, Column, Div, MultiChoice, Row, Select, Slider, Spinner, TextInput
+from bokeh.models import (
+    Button,
+    CategoricalSlider,
+    Column,
+    ColumnDataSource,
+    Div,
+    MultiChoice,
+    Row,
+    Select,
+    Slider,
+    Spinner,
+    TextInput,
+)
 
 from .. import UsageError
 from ..pictures.landscapes import SURFACES
@@ -17,11 +30,12 @@ from ..pictures.race import Trajectory
 from ..pictures.step_parts import step_parts
 from ..training.optimizers import Entrant, unchecked
 from .core import Card, Place, Window, looks, trajectory
+from .host import Host
 from .knobs import Knob, number_at, with_value
 from .plots import Losses, Map, Strips
 from .remote import Library
-from .rule_panel import RulePanel
-from .state import FASTEST, KNOWN, MOST_NOISE, MOST_STEPS, Settings, State, in_full
+from .rule_panel import ROW, RulePanel, fill, table
+from .state import FASTEST, KNOWN, MOST_NOISE, MOST_STEPS, Settings, State
 
 TYPED = "a formula"
 """The entry of the list of surfaces that stands for what is typed."""
@@ -35,31 +49,24 @@ class SurfaceTab:
     Args:
         library: computes.
         state: what is shown first.
-        changed: called with each new state.
-        say: shows a sentence on the page; "" for none.
-        every: starts to call a function every so many milliseconds, and returns what ends that.
+        host: the page.
     """
 
-    def __init__(
-        self,
-        library: Library,
-        state: State,
-        changed: Callable[[State], None],
-        say: Callable[[str], None],
-        every: Callable[[Callable[[], None], int], Callable[[], None]],
-    ) -> None:
-        self.library, self.state = library, state
-        self.changed, self.say, self.every = changed, say, every
+    def __init__(self, library: Library, state: State, host: Host) -> None:
+        self.library, self.state, self.host = library, state, host
         self.place: Place = library.ask("place", state.surface)
         self.cards: dict[str, Card] = {}
         self.runs: dict[str, Trajectory] = {}
         self.stop: Callable[[], None] | None = None
-        self.setting = False
         self.map, self.losses, self.strips, self.rule = Map(self.click, self.move), Losses(), Strips(), RulePanel()
         self._make_controls()
         self.panels = Row(styles={**WRAP, "align-items": "flex-start"}, sizing_mode="stretch_width", name="panels")
-        self.sliders: dict[tuple[str, str], Slider] = {}
-        self.heads: dict[str, Div] = {}
+        self.sliders: dict[tuple[str, str], CategoricalSlider] = {}
+        self.standings = ColumnDataSource(
+            {"name": [], "loss": [], "x": [], "y": [], "fate": [], "color": [], "style": []}
+        )
+        columns = [("name", "", 150), ("loss", "loss", 110), ("x", "x", 100), ("y", "y", 100), ("fate", "", 150)]
+        self.table = table(self.standings, columns, "standings")
         self.layout = self._layout()
         self.show_all()
 
@@ -85,6 +92,9 @@ class SurfaceTab:
         self.play = Button(label="▶ play", width=90, button_type="primary", name="play")
         self.one_on = Button(label="▶|", width=44, name="step")
         self.at = Slider(title="step", start=0, end=100, value=0, step=1, sizing_mode="stretch_width", name="at")
+        # The browser sets this one to what it has drawn, and so tells how far it is.
+        self.drawn = Slider(start=0, end=MOST_STEPS, value=0, visible=False)
+        self.at.js_link("value", self.drawn, "value")
         self.speed = Slider(title="steps a second", start=1, end=FASTEST, value=20, step=1, width=160, name="speed")
         self.follow = Select(title="follow", options=[], width=180, name="follow")
         self.surface.on_change("value", self.choose_surface)
@@ -108,33 +118,36 @@ class SurfaceTab:
             styles=WRAP, sizing_mode="stretch_width",
         )  # fmt: skip
         buttons = Row(self.back, self.one_back, self.play, self.one_on, width=240)
-        playing = Row(buttons, self.speed, self.at, styles=WRAP, sizing_mode="stretch_width")
+        playing = Row(buttons, self.speed, self.at, self.drawn, styles=WRAP, sizing_mode="stretch_width")
         self.at.styles = {"flex": "1 1 300px"}
-        left = Column(self.map.plot, sizing_mode="stretch_width", styles={"flex": "1.6 1 470px"})
+        left = Column(self.map.plot, self.table, sizing_mode="stretch_width", styles={"flex": "1.6 1 470px"})
         right = Column(self.losses.plot, *self.strips.plots, sizing_mode="stretch_width", styles={"flex": "1 1 330px"})
         plots = Row(left, right, styles={**WRAP, "align-items": "stretch"}, sizing_mode="stretch_width")
-        ruled = Column(self.follow, self.rule.layout, sizing_mode="stretch_width", styles={"flex": "2 1 560px"})
-        return Column(
-            where, self.racers, playing, plots, self.panels, ruled, sizing_mode="stretch_width", styles={"gap": "6px"}
-        )
+        self.panels.styles = {**self.panels.styles, "flex": "1.25 1 470px"}
+        ruled = Column(self.follow, self.rule.layout, sizing_mode="stretch_width", styles={"flex": "1 1 430px"})
+        below = Row(self.panels, ruled, styles={**WRAP, "align-items": "flex-start"}, sizing_mode="stretch_width")
+        return Column(where, self.racers, playing, plots, below, sizing_mode="stretch_width", styles={"gap": "6px"})
 
     # What the user does.
 
     def become(self, state: State, show: Callable[[], None]) -> None:
-        """Take over a state, and show what has changed; if that cannot be, say why, and keep the one before."""
-        if self.setting:  # the page sets its own widgets
-            return
+        """Take over a state, and show what has changed; if that cannot be, say why, and keep the one before.
+
+        The widgets are set to the state, too, which calls the functions below once more. These do nothing if a widget
+        has the value that the state has.
+        """
         before, place = self.state, self.place
         self.state = state
-        try:
-            show()
-        except UsageError as error:
-            self.state, self.place = before, place
-            self.say(str(error))
-            self._set_widgets()
-            return
-        self.say("")
-        self.changed(state)
+        with self.host.at_once():
+            try:
+                show()
+            except UsageError as error:
+                self.state, self.place = before, place
+                self.host.say(str(error))
+                self._set_widgets(typed=False)
+                return
+            self.host.say("")
+            self.host.changed(state)
 
     def click(self, x: float, y: float) -> None:
         """Start there."""
@@ -142,13 +155,13 @@ class SurfaceTab:
 
     def set_start(self, attr: str, old: Any, new: Any) -> None:
         """Start where the two fields say."""
-        if self.x.value is not None and self.y.value is not None:
+        if self.x.value is not None and self.y.value is not None and (self.x.value, self.y.value) != self.start:
             self.become(replace(self.state, start=(float(self.x.value), float(self.y.value))), self.show_races)
 
     def move(self, window: Window) -> None:
         """The map shows another part of the plane: compute that."""
         (x0, x1), (y0, y1) = window
-        if self.setting or window == self.window or not (x0 < x1 and y0 < y1):
+        if window == self.window or not (x0 < x1 and y0 < y1):
             return
         self.become(replace(self.state, view=(x0, x1, y0, y1)), self.show_surface)
 
@@ -174,19 +187,21 @@ class SurfaceTab:
 
         racers: dict[str, Settings] = {each: {} for each in self.state.racers}
         self.become(replace(self.state, surface=name, start=None, view=None, racers=racers), show)
-        self.changed(self.state)
+        self.host.changed(self.state)
 
     def set_number(self, name: str, attr: str, old: Any, new: Any) -> None:
         """Another number of steps, noise or seed."""
-        if new is not None:
+        if new is not None and new != getattr(self.state, name):
             number: Any = float(new) if name == "noise" else int(new)
             state = replace(self.state, **{name: number})
             self.become(replace(state, at=min(state.at, state.steps)), self.show_races)
 
     def choose_racers(self, attr: str, old: list[str], new: list[str]) -> None:
         """Other optimizers; at least one stays."""
+        if new == list(self.state.racers):
+            return
         if not new:
-            self.say("at least one optimizer must stay")
+            self.host.say("at least one optimizer must stay")
             self._set_widgets()
             return
         racers = {name: self.state.racers.get(name, {}) for name in new}
@@ -195,16 +210,20 @@ class SurfaceTab:
 
     def choose_follow(self, attr: str, old: str, new: str) -> None:
         """Show the state and the arithmetic of another optimizer."""
-        self.become(replace(self.state, follow=new), self.show_follow)
+        if new != self.state.follow and new in self.runs:
+            self.become(replace(self.state, follow=new), self.show_follow)
 
-    def set_hyperparameter(self, name: str, knob: Knob, attr: str, old: float, new: float) -> None:
+    def set_hyperparameter(self, name: str, knob: Knob, attr: str, old: str, new: str) -> None:
         """A slider was moved."""
         values = {**self.cards[name].usual, **self.state.racers[name]}
-        value = with_value(values, knob, knob.value(new))
-        self.become(self.state.with_setting(name, knob.name, value), self.show_races)
+        if new != knob.nearest(number_at(values, knob)):
+            value = with_value(values, knob, knob.number(new))
+            self.become(self.state.with_setting(name, knob.name, value), self.show_races)
 
     def set_speed(self, attr: str, old: int, new: int) -> None:
         """Play at another speed."""
+        if new == self.state.speed:
+            return
         self.become(replace(self.state, speed=int(new)), lambda: None)
         if self.stop is not None:
             self.toggle()
@@ -222,16 +241,21 @@ class SurfaceTab:
             self.stop()
             self.stop = None
             self.play.update(label="▶ play", button_type="primary")
-            self.changed(self.state)
+            self.host.changed(self.state)
             return
         if self.state.at >= self.state.steps:
             self.go(0)
-        self.stop = self.every(self.tick, round(1000 / self.state.speed))
+        self.began = self.state.at, time.monotonic()
+        self.drawn.value = self.state.at
+        self.stop = self.host.every(self.tick, max(20, round(1000 / self.state.speed)))
         self.play.update(label="❚❚ pause", button_type="default")
 
     def tick(self) -> None:
-        """One step further; at the end it pauses."""
-        self.go(self.state.at + 1)
+        """Go as far as one should be by now, and pause at the end. A slow browser misses steps, but keeps the time."""
+        if self.drawn.value != self.state.at:
+            return
+        first, then = self.began
+        self.go(max(self.state.at + 1, first + round(self.state.speed * (time.monotonic() - then))))
         if self.state.at >= self.state.steps and self.stop is not None:
             self.toggle()
 
@@ -252,11 +276,7 @@ class SurfaceTab:
 
     def show_all(self) -> None:
         """Show everything anew."""
-        self.setting = True
-        try:
-            self.map.show_window(self.window)
-        finally:
-            self.setting = False
+        self.map.show_window(self.window)
         self.show_surface()
         self.show_racers()
 
@@ -309,7 +329,8 @@ class SurfaceTab:
     def show_follow(self) -> None:
         """Show the state of the optimizer that is followed."""
         one = self.runs[self.state.follow]
-        self.rule.show_rule(one.entrant.label, one.entrant.color, self.cards[self.state.follow])
+        card = self.cards[self.state.follow]
+        self.rule.show_rule(one.entrant.label, one.entrant.color, card, self._arithmetic(min(1, one.steps)))
         self.parts = step_parts(one) if one.steps else None
         if self.parts is not None:
             with numpy.errstate(all="ignore"):
@@ -327,77 +348,68 @@ class SurfaceTab:
             self.map.show_parts(one, self.parts, state.at)
         else:
             self.map.hide_parts()
-        self._show_numbers(one)
-        for name, each in self.runs.items():
-            self.heads[name].text = _head(each, state.at)
-        self.setting = True
+        step = min(state.at, one.steps)
+        self.rule.show_step(self._arithmetic(step), step)
+        fill(self.standings, [_standing(each, state.at) for each in runs])
         self.at.value = state.at
-        self.setting = False
 
-    def _show_numbers(self, one: Trajectory) -> None:
-        step = min(self.state.at, one.steps)
-        found = None
-        if step:
-            settings = tuple(self.state.racers[self.state.follow].items())
-            run = self.library.ask(
-                "run", self.state.surface, self.state.follow, settings, self.start, self.state.steps,
-                self.state.noise, self.state.seed,
-            )  # fmt: skip
-            found = self.library.ask("arithmetic", self.state.surface, self.state.follow, settings, run, step)
-        self.rule.show_step(found, step) if step == 0 or found else self.rule.show_step(None, step)
+    def _arithmetic(self, step: int) -> Any:
+        """What the lines of the rule that is followed compute at `step`; None at step 0."""
+        state = self.state
+        if not step:
+            return None
+        settings = tuple(state.racers[state.follow].items())
+        run = self.library.ask(
+            "run", state.surface, state.follow, settings, self.start, state.steps, state.noise, state.seed
+        )
+        return self.library.ask("arithmetic", state.surface, state.follow, settings, run, step)
 
     def _make_panels(self) -> None:
         """A panel for each optimizer: its name, and its sliders."""
-        self.sliders, self.heads, made = {}, {}, []
+        self.sliders, made = {}, []
         for name, run in self.runs.items():
-            head = self.heads[name] = Div(text="", name=f"head-{name}", sizing_mode="stretch_width")
-            children: list[Any] = [head]
+            label = f'<b style="color:{run.entrant.color}">{html.escape(run.entrant.label)}</b>'
+            children: list[Any] = [Div(text=label, sizing_mode="stretch_width")]
             for knob in self.cards[name].knobs:
-                slider = Slider(
-                    start=knob.low, end=knob.high, step=knob.step, value=knob.low, show_value=False, tooltips=False,
+                slider = CategoricalSlider(
+                    title=knob.label, categories=knob.words, value=knob.words[0], tooltips=False,
                     bar_color=run.entrant.color, sizing_mode="stretch_width", name=f"{name}-{knob.label}",
                 )  # fmt: skip
                 slider.on_change("value", partial(self.set_hyperparameter, name, knob))
                 self.sliders[name, knob.label] = slider
                 children.append(slider)
-            made.append(Column(*children, width=225, styles={"border-top": f"3px solid {run.entrant.color}"}))
+            styles = {"border-top": f"3px solid {run.entrant.color}", "flex": "1 1 150px", "max-width": "250px"}
+            made.append(Column(*children, styles=styles))
         self.panels.children = made
+        self.table.height = (len(made) + 2) * ROW
 
-    def _set_widgets(self) -> None:
-        """Set all widgets to the state."""
+    def _set_widgets(self, typed: bool = True) -> None:
+        """Set all widgets to the state; without `typed`, what is typed as a formula stays as it is."""
         state = self.state
-        self.setting = True
-        try:
-            listed = state.surface in SURFACES or state.surface in self.library.offer.surfaces
-            self.surface.value = state.surface if listed else TYPED
-            if not listed:
-                self.formula.value = state.surface
-            self.x.value, self.y.value = self.start
-            self.steps.value, self.noise.value, self.seed.value = state.steps, state.noise, state.seed
-            self.racers.value = list(state.racers)
-            self.at.update(end=state.steps, value=state.at)
-            self.speed.value = state.speed
-            self.follow.options = [(name, self.runs[name].entrant.label) for name in state.racers if name in self.runs]
-            self.follow.value = state.follow
-            for name, card in self.cards.items():
-                if name not in state.racers:
-                    continue
-                values = {**card.usual, **state.racers[name]}
-                for knob in card.knobs:
-                    slider = self.sliders.get((name, knob.label))
-                    if slider is not None:
-                        number = number_at(values, knob)
-                        slider.update(value=knob.place(number), title=f"{knob.label}: {in_full(number)}")
-        finally:
-            self.setting = False
+        listed = state.surface in SURFACES or state.surface in self.library.offer.surfaces
+        if not listed and typed:
+            self.formula.value = state.surface
+        self.surface.value = state.surface if listed else TYPED
+        self.x.value, self.y.value = self.start
+        self.steps.value, self.noise.value, self.seed.value = state.steps, state.noise, state.seed
+        self.racers.value = list(state.racers)
+        self.at.update(end=state.steps, value=state.at)
+        self.speed.value = state.speed
+        self.follow.options = [(name, self.runs[name].entrant.label) for name in state.racers if name in self.runs]
+        self.follow.value = state.follow
+        for name, card in self.cards.items():
+            if name not in state.racers:
+                continue
+            values = {**card.usual, **state.racers[name]}
+            for knob in card.knobs:
+                slider = self.sliders.get((name, knob.label))
+                if slider is not None:
+                    slider.value = knob.nearest(number_at(values, knob))
 
 
-def _head(one: Trajectory, step: int) -> str:
-    """The name of an optimizer, and where it is."""
+def _standing(one: Trajectory, step: int) -> tuple[str, ...]:
+    """A row of the table: the name of an optimizer, its loss, where it is, and whether it has gone."""
     t = one.at(step)
     x, y = one.path[t]
-    gone = f" <b>{one.fate}</b> at step {one.steps}" if one.fate and t == one.steps else ""
-    return (
-        f'<b style="color:{one.entrant.color}">{html.escape(one.entrant.label)}</b> loss {one.losses[t]:.4g}'
-        f'<br><span style="color:#6B6B6B">at ({x:.4g}, {y:.4g}){gone}</span>'
-    )
+    gone = f"{one.fate} at step {one.steps}" if one.fate and t == one.steps else ""
+    return one.entrant.label, f"{one.losses[t]:.4g}", f"{x:.4g}", f"{y:.4g}", gone, one.entrant.color, "bold"

@@ -24,10 +24,12 @@ from bokeh.models import (
 )
 
 from .. import UsageError
+from ..console.style import BLUE, VERMILLION
 from ..training.optimizers import unchecked
 from .core import looks
+from .host import Host
 from .live_training import LiveTraining, Report, Task
-from .plots import dash, plot
+from .plots import between, dash, plot
 from .remote import Library
 from .state import TRAINABLE, State
 from .surface_tab import WRAP
@@ -48,16 +50,8 @@ MOST = 12
 class TrainTab:
     """The widgets and plots of the tab; the arguments are those of `SurfaceTab`."""
 
-    def __init__(
-        self,
-        library: Library,
-        state: State,
-        changed: Callable[[State], None],
-        say: Callable[[str], None],
-        every: Callable[[Callable[[], None], int], Callable[[], None]],
-    ) -> None:
-        self.library, self.state = library, state
-        self.changed, self.say, self.every = changed, say, every
+    def __init__(self, library: Library, state: State, host: Host) -> None:
+        self.library, self.state, self.host = library, state, host
         self.live: LiveTraining | None = None
         self.stop: Callable[[], None] | None = None
         self._make_widgets()
@@ -93,8 +87,9 @@ class TrainTab:
 
     def _make_plots(self) -> None:
         self.losses = plot(
-            "Training loss (mean of ten mini-batches)", 260, y_axis_type="log", x_axis_label="iteration", tools=""
-        )
+            "Training loss (mean of ten mini-batches)", 260, y_axis_type="log", x_axis_label="iteration", tools="",
+            x_range=Range1d(0, self.state.iterations), y_range=Range1d(0.01, 3),
+        )  # fmt: skip
         self.accuracies = plot(
             "Test accuracy, percent (logarithmic in the errors)", 260, x_axis_label="iteration", tools="",
             x_range=self.losses.x_range, y_range=Range1d(-2.0, 0.0),
@@ -114,8 +109,7 @@ class TrainTab:
         self.weights.sizing_mode = "fixed"
         self.weights.axis.visible = False
         self.weights.grid.visible = False
-        colors = ["#0072B2", "#FFFFFF", "#D55E00"]
-        self.shades = LinearColorMapper(palette=_between(colors), low=-1, high=1)
+        self.shades = LinearColorMapper(palette=between((BLUE, "#FFFFFF", VERMILLION), 129), low=-1, high=1)
         self.mosaic = ColumnDataSource({"image": []})
         self.weights.image("image", 0, 0, 1, 1, source=self.mosaic, color_mapper=self.shades)
 
@@ -124,7 +118,7 @@ class TrainTab:
     def set(self, **changes: Any) -> None:
         """Another setting."""
         self.state = replace(self.state, **changes)
-        self.changed(self.state)
+        self.host.changed(self.state)
 
     def read_rates(self) -> None:
         """The rates that were typed."""
@@ -134,9 +128,9 @@ class TrainTab:
         except ValueError:
             rates = (-1.0,)
         if not all(0 <= rate < math.inf for rate in rates):
-            self.say(f"the learning rates must be numbers from 0 on, as 0.001, 0.01, not {self.rates.value[:60]}")
+            self.host.say(f"the learning rates must be numbers from 0 on, as 0.001, 0.01, not {self.rates.value[:60]}")
             return
-        self.say("")
+        self.host.say("")
         self.set(rates=rates)
 
     def toggle(self) -> None:
@@ -145,13 +139,17 @@ class TrainTab:
             self.end()
             return
         tasks = [Task(name, rate) for name in self.state.train for rate in (self.state.rates or (None,))]
+        unknown = [task.name for task in tasks if task.name not in (*TRAINABLE, *self.library.offer.optimizers)]
+        if unknown:
+            self.host.say(f"there is no optimizer {unknown[0][:40]!r} on this page")
+            return
         if not 1 <= len(tasks) <= MOST:
-            self.say(f"that are {len(tasks)} trainings: choose from 1 to {MOST} optimizers times rates")
+            self.host.say(f"that are {len(tasks)} trainings: choose from 1 to {MOST} optimizers times rates")
             return
         try:
             self.start(tasks)
         except UsageError as error:
-            self.say(str(error))
+            self.host.say(str(error))
 
     def start(self, tasks: list[Task]) -> None:
         """Start the process that trains."""
@@ -164,9 +162,9 @@ class TrainTab:
         self.losses.x_range.update(start=0, end=self.state.iterations)
         self.mosaic.data = {"image": []}
         self.live = LiveTraining(self.library.offer, self.library.good, self.state.data, tasks, self.state.iterations)
-        self.stop = self.every(self.poll, POLL)
+        self.stop = self.host.every(self.poll, POLL)
         self.begin.update(label="■ stop", button_type="danger")
-        self.say("")
+        self.host.say("")
         self.show()
 
     def poll(self) -> None:
@@ -176,7 +174,8 @@ class TrainTab:
         for report in found:
             self.reports[report.number].append(report)
         if found:
-            self.show()
+            with self.host.at_once():
+                self.show()
         if self.live.over:
             self.end()
 
@@ -212,6 +211,9 @@ class TrainTab:
             "ys": [[report.loss for report in each] for each in right],
             **look,
         }
+        seen = [report.loss for each in right for report in each if report.loss > 0]
+        if seen:
+            self.losses.y_range.update(start=min(seen) / 1.3, end=1.3 * max(min(max(seen), 10.0), 1.0))
         self.points.data = {
             "xs": [[report.iteration for report in each] for each in tested],
             "ys": [[height(report.accuracy or 0.0) for report in each] for each in tested],
@@ -262,11 +264,3 @@ class TrainTab:
 def height(accuracy: float) -> float:
     """The height at which an accuracy is drawn."""
     return -math.log10(max(100 - accuracy, 0.5))
-
-
-def _between(ends: list[str], count: int = 129) -> list[str]:
-    """So many colours from the first to the last of `ends`."""
-    channels = numpy.array([[int(end[i : i + 2], 16) for i in (1, 3, 5)] for end in ends]).T
-    at = numpy.linspace(0, len(ends) - 1, count)
-    mixed = numpy.stack([numpy.interp(at, range(len(ends)), channel) for channel in channels], axis=1)
-    return ["#{:02x}{:02x}{:02x}".format(*map(round, color)) for color in mixed.tolist()]

@@ -216,58 +216,68 @@ def optimize(
     """
     x, y = leaves(surface.start)
     optimizer = _made(entrant, [x, y], given)
-    bounds = bounds or (surface.x_range, surface.y_range)
-    run = _Run(surface, moves(optimizer, x, y, is_own(entrant.spec)), noise, bounds)
+    made = moves(optimizer, x, y, is_own(entrant.spec))
     with numpy.errstate(all="ignore"), user_errors(entrant.spec):  # a run that diverges overflows
-        while len(run.rows) <= steps and not run.fate:
+        run = _Run(surface, made, noise, bounds or (surface.x_range, surface.y_range))
+        while run.steps < steps and not run.fate:
             run.step()
-            if len(run.rows) % 100 == 0:
-                tick(len(run.rows) / steps)
-    points, losses, gradients, states = zip(*run.rows, strict=True)
+            if run.steps % 100 == 0:
+                tick(run.steps / steps)
     with user_errors(entrant.spec):  # the hyperparameters may be objects of the user's own
         return Trajectory(
             entrant,
             caption(optimizer, given),
-            numpy.array(points),
-            numpy.array(losses),
-            numpy.array(gradients),
-            {name: numpy.array([state[name] for state in states]) for name in states[0]},
+            numpy.array(run.points),
+            numpy.array(run.losses),
+            numpy.array(run.gradients),
+            {name: numpy.array(rows) for name, rows in run.states.items()},
             {name: getattr(optimizer, name) for name in optimizer.hyperparameters()},
             run.fate,
         )
 
 
 Point = tuple[float, float]
-Row = tuple[Point, float, Point, dict[str, ndarray]]
-"""One row of a trajectory: the point, the loss, the gradient with its noise, and the state."""
 
 
 class _Run:
-    """A trajectory while it is made: its rows, and how it ended."""
+    """A trajectory while it is made: its rows, in lists of numbers, and how it ended. The first row is the start."""
 
     def __init__(self, surface: Surface, moves: Moves, noise: ndarray | None, bounds: tuple[Range, Range]) -> None:
         self.surface, self.moves, self.bounds = surface, moves, bounds
         self.noise = None if noise is None else noise.tolist()
         self.slopes = slopes_of(surface)
         self.fate = ""
-        loss, g = self.look(*moves.point)
-        self.rows: list[Row] = [(moves.point, loss, g, self.state())]
+        self.steps = 0
+        self.points: list[Point] = []
+        self.losses: list[float] = []
+        self.gradients: list[Point] = []
+        self.states: dict[str, list[list[float]]] = {name: [] for name in moves.state}
+        self.add(moves.point, *self.look(*moves.point))
 
     def look(self, x: float, y: float) -> tuple[float, Point]:
-        """The loss and the gradient there, with the noise of this step."""
+        """The loss and the gradient there, with the noise of the next step."""
         loss, dx, dy = self.slopes(x, y)
-        if self.noise is not None:
-            more = self.noise[min(len(getattr(self, "rows", ())), len(self.noise) - 1)]
-            return loss, (dx + more[0], dy + more[1])
-        return loss, (dx, dy)
+        if self.noise is None:
+            return loss, (dx, dy)
+        more = self.noise[min(self.steps, len(self.noise) - 1)]
+        return loss, (dx + more[0], dy + more[1])
 
-    def state(self) -> dict[str, ndarray]:
-        return {name: vector.copy() for name, vector in self.moves.state.items()}
+    def gradient(self, x: float, y: float) -> Point:
+        """The gradient there, for an optimizer that needs it at other places."""
+        return self.look(x, y)[1]
+
+    def add(self, point: Point, loss: float, g: Point) -> None:
+        """Add a row, with the state as it is."""
+        self.points.append(point)
+        self.losses.append(loss)
+        self.gradients.append(g)
+        for name, vector in self.moves.state.items():
+            self.states[name].append(vector.tolist())
 
     def step(self) -> None:
         """Make a step, and add its row; at the step with which it leaves, `fate` is set."""
-        _, _, g, _ = self.rows[-1]
-        self.moves.step(g, lambda x, y: self.look(x, y)[1])
+        self.moves.step(self.gradients[-1], self.gradient)
+        self.steps += 1
         x, y = to = self.moves.point
         (x0, x1), (y0, y1) = self.bounds
         if not (x0 <= x <= x1 and y0 <= y <= y1):  # so it is if one of them is nan
@@ -277,20 +287,23 @@ class _Run:
         if not math.isfinite(loss):
             self.leave(to)
             return
-        self.rows.append((to, loss, g, self.state()))
+        self.add(to, loss, g)
 
     def leave(self, to: Point) -> None:
         """Add the last row, where the line to `to` crosses the edge of the surface, and note how the run ended."""
-        point, loss, g, state = self.rows[-1]
+        point, loss, g = self.points[-1], self.losses[-1], self.gradients[-1]
+        before = {name: rows[-1] for name, rows in self.states.items()}
         place = crossing(point, to, *self.bounds)
         there = self.surface.value(place)
         # Who is lower than at the start where it goes out of the picture has not diverged: it goes on outside.
-        downhill = self.surface.falls_away or there < self.rows[0][1]
+        downhill = self.surface.falls_away or there < self.losses[0]
         self.fate = "left" if downhill and all(map(math.isfinite, (there, *to))) else "diverged"
         if math.isfinite(there):
             point, loss = place, there
-        now = {name: vector for name, vector in self.state().items() if numpy.isfinite(vector).all()}
-        self.rows.append((point, loss, g, state | now))
+        self.add(point, loss, g)
+        for name, rows in self.states.items():
+            if not all(map(math.isfinite, rows[-1])):
+                rows[-1] = before[name]
 
 
 def _made(entrant: Entrant, params: list[Tensor], given: Mapping[str, Any]) -> Optimizer:

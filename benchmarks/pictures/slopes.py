@@ -47,7 +47,7 @@ def slopes_of(surface: Surface) -> Slopes:
     every = _each_time(surface)
     if not surface.steady:
         return every
-    quick = recorded(surface)
+    quick = _recordings(surface.function, surface)
     if quick is None:
         return every
 
@@ -70,6 +70,25 @@ def _each_time(surface: Surface) -> Slopes:
         return f.item(), dx, dy
 
     return slopes
+
+
+class _Recordings:
+    """The recordings of the functions that were asked for last."""
+
+    KEPT = 64
+
+    def __init__(self) -> None:
+        self.held: dict[Any, Slopes | None] = {}
+
+    def __call__(self, function: Any, surface: Surface) -> Slopes | None:
+        if function not in self.held:
+            if len(self.held) >= self.KEPT:
+                self.held.pop(next(iter(self.held)))
+            self.held[function] = recorded(surface)
+        return self.held[function]
+
+
+_recordings = _Recordings()
 
 
 def recorded(surface: Surface) -> Slopes | None:

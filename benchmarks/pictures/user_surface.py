@@ -26,7 +26,7 @@ from .. import UsageError
 from ..training.user_code import errors_of, file_and_name, load_file
 from .landscapes import SURFACES
 from .surface import Range, Rates, Surface, hessian, leaves, rates, value_and_gradient
-from .user_formula import Formula, formula, looks_like_one
+from .user_formula import formula, looks_like_one
 
 
 def find_surface(spec: str, x_range: Range = (-3, 3), y_range: Range = (-3, 3)) -> Surface:
@@ -43,7 +43,7 @@ def find_surface(spec: str, x_range: Range = (-3, 3), y_range: Range = (-3, 3)) 
     if spec in SURFACES:
         return replace(SURFACES[spec], spec=spec)
     if looks_like_one(spec):
-        return _of_formula(formula(spec), x_range, y_range)
+        return surface_of_formula(spec, x_range, y_range)
     file, name = file_and_name(spec, SURFACES, "surface", "function", "f")
     module = load_file(file)
     with errors_of(file):
@@ -70,7 +70,13 @@ FORMULA = "formula"
 """The name of a surface that was typed as a formula."""
 
 
-def _of_formula(given: Formula, x_range: Range, y_range: Range) -> Surface:
+def surface_of_formula(text: str, x_range: Range = (-3, 3), y_range: Range = (-3, 3)) -> Surface:
+    """The surface of a formula, see `benchmarks.pictures.user_formula`.
+
+    Raises:
+        UsageError: it cannot be read.
+    """
+    given = formula(text)
     return Surface(
         name=FORMULA,
         title="A surface of one's own",

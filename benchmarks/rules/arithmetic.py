@@ -7,11 +7,12 @@ tracing. So the numbers beside a line are those that this line gave, for both co
 from __future__ import annotations
 
 import ast
+import functools
 import inspect
 import sys
 import textwrap
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from types import CodeType, FrameType
 from typing import Any
 
@@ -110,18 +111,13 @@ def _traced(watched: Mapping[CodeType, _Watch], work: Callable[[], Any]) -> None
         sys.settrace(earlier)
 
 
-@dataclass
-class _Watch:
-    """What is noted of one rule while it runs: of each statement, what it assigned."""
+class _Source:
+    """The source of a rule: its lines, less the indentation, its statements, and those at each line that assign."""
 
-    rule: Callable[..., Any]
-    found: dict[int, list[Any]] = field(default_factory=dict)
-    running: ast.stmt | None = None
-
-    def __post_init__(self) -> None:
-        source, self.first = inspect.getsourcelines(self.rule)
-        self.source = textwrap.dedent("".join(source)).splitlines()
-        (function,) = ast.parse("\n".join(self.source)).body
+    def __init__(self, rule: Callable[..., Any]) -> None:
+        source, self.first = inspect.getsourcelines(rule)
+        self.lines = textwrap.dedent("".join(source)).splitlines()
+        (function,) = ast.parse("\n".join(self.lines)).body
         assert isinstance(function, ast.FunctionDef)
         self.body = function.body[1:] if ast.get_docstring(function) is not None else function.body
         self.statements: dict[int, ast.stmt] = {}
@@ -130,9 +126,21 @@ class _Watch:
                 for number in range(node.lineno, (node.end_lineno or node.lineno) + 1):
                     self.statements[number] = node
 
+
+_source = functools.lru_cache(64)(_Source)
+
+
+class _Watch:
+    """What is noted of one rule while it runs: of each statement, what it assigned."""
+
+    def __init__(self, rule: Callable[..., Any]) -> None:
+        self.source = _source(rule)
+        self.found: dict[int, list[Any]] = {}
+        self.running: ast.stmt | None = None
+
     def trace(self, frame: FrameType, event: str, argument: Any) -> Any:
         """Called by Python at each line, and at the end: what the statement before has assigned is seen now."""
-        statement = self.statements.get(frame.f_lineno - self.first + 1) if event == "line" else None
+        statement = self.source.statements.get(frame.f_lineno - self.source.first + 1) if event == "line" else None
         if self.running is not None and statement is not self.running and event in ("line", "return"):
             values = [frame.f_locals.get(name) for name in targets(self.running)]
             self.found.setdefault(self.running.lineno, []).append([numpy.copy(v) for v in values if v is not None])
@@ -143,9 +151,10 @@ class _Watch:
     def lines(self) -> list[Line]:
         """The source, with the numbers behind the lines that have computed them."""
         made = []
-        last = self.body[-1].end_lineno or 0
-        for number, text in enumerate(self.source[self.body[0].lineno - 1 : last], self.body[0].lineno):
-            statement = self.statements.get(number)
+        body = self.source.body
+        last = body[-1].end_lineno or 0
+        for number, text in enumerate(self.source.lines[body[0].lineno - 1 : last], body[0].lineno):
+            statement = self.source.statements.get(number)
             text = text[4:] if text.startswith("    ") else text
             if statement is None or number != statement.lineno or number not in self.found:
                 made.append(Line(text))
@@ -178,9 +187,8 @@ def targets(statement: ast.stmt) -> list[str]:
 
 def formula_of_code(optimizer: Any) -> str:
     """The rule of a learner's own optimizer as TeX, from its code; "" if it is not made of assignments alone."""
-    watch = _Watch(type(optimizer).rule)
     try:
-        return code_as_formula(watch.body)
+        return code_as_formula(_source(type(optimizer).rule).body)
     except NotAFormulaError:
         return ""
 
