@@ -129,7 +129,8 @@ def log_scale(axis: Any) -> None:
         """Matplotlib asks it for the ticks of the range that is shown."""
 
         def __call__(self) -> Any:
-            return self.tick_values(*sorted(self.axis.get_view_interval().tolist()))
+            low, high = sorted(axis.get_view_interval())
+            return self.tick_values(float(low), float(high))
 
         def tick_values(self, vmin: float, vmax: float) -> Any:
             return log_ticks(vmin, vmax)
@@ -163,8 +164,8 @@ def log_ticks(low: float, high: float) -> list[float]:
         if len(found) >= 3:
             return found
     for most in range(3, 12):
-        regular = MaxNLocator(most, steps=[1, 2, 5, 10]).tick_values(low, high).tolist()
-        found = [tick for tick in regular if low <= tick <= high]
+        regular = MaxNLocator(most, steps=[1, 2, 5, 10]).tick_values(low, high)
+        found = [float(tick) for tick in regular if low <= tick <= high]
         if len(found) >= 3:
             break
     return found
