@@ -337,7 +337,7 @@ def test_conclusions_name_what_is_outside():
     assert ensembles_tables.conclusions([inside, outside]) == [
         "1 of the notebook's 2 figures lie within the ensembles of 2 members; 0 agree exactly with some member.",
         "Outside: momentum at 3000 (accuracy). With --widen 8 these ensembles get more members.",
-        "Of 1 pairs of runs, 0 can end in either order, by rounding alone.",
+        "Rounding alone never decides which of two runs ends ahead.",
     ]
 
 
@@ -363,11 +363,16 @@ def test_a_pair_that_is_always_turned_round_is_not_open():
     first, second = by_rank("adam", "momentum")
     runs = [ensemble(first, [90.0, 91.0]), ensemble(second, [92.0, 93.0])]
     assert ensembles.undecided(runs) == []
-    assert ensembles_tables.conclusions(runs)[-1] == "Of 1 pairs of runs, 0 can end in either order, by rounding alone."
+    assert ensembles_tables.conclusions(runs)[-1] == "Rounding alone never decides which of two runs ends ahead."
+    runs[1] = ensemble(second, [92.0, 90.5])
+    assert ensembles_tables.conclusions(runs)[-1] == (
+        f"Rounding alone can decide which of the two runs ends ahead: {runs[0].entrant.label} before "
+        f"{runs[1].entrant.label} in 25%."
+    )
 
 
 @pytest.mark.parametrize(("more", "pairs", "shown"), [(0, 6, 6), (1, 10, 7)])
-def test_six_open_pairs_are_named_and_of_more_there_are_dots(more, pairs, shown):
+def test_six_open_pairs_are_named_and_the_others_counted(more, pairs, shown):
     """Four runs that can end in any order are six pairs; the fifth is open to one of them, and a seventh pair."""
     names = by_rank("adam", "momentum", "nesterov", "adadelta", "adagrad")
     finals = [[95.0, 96.0], [95.0, 96.0], [95.0, 96.0], [94.0, 95.0, 95.0, 96.0], [94.0, 94.5, 94.5, 94.5]]
@@ -378,14 +383,14 @@ def test_six_open_pairs_are_named_and_of_more_there_are_dots(more, pairs, shown)
         f"{a} before {b} in {50 if b != runs[3].entrant.label else 69}%"
         for a, b in itertools.combinations([one.entrant.label for one in runs[:4]], 2)
     ]
-    assert line.startswith(f"Of {pairs} pairs of runs, {shown} can end in either order, by rounding alone: ")
-    named = line.partition("alone: ")[2]
+    assert line.startswith(f"Rounding alone can decide in {shown} of {pairs} pairs of runs which ends ahead: ")
+    named = line.partition(": ")[2]
     if shown == 6:
         assert named == "; ".join(first) + "."
     else:
         lines = ensembles.undecided(runs)
         assert len(lines) == 7
-        assert named == "; ".join(f"{a} before {b} in {share:.0%}" for a, b, share in lines[:6]) + "; ...."
+        assert named == "; ".join(f"{a} before {b} in {share:.0%}" for a, b, share in lines[:6]) + "; and 1 more."
 
 
 def test_the_record_has_every_figure():

@@ -206,6 +206,34 @@ def test_a_table_loses_no_figure_on_a_narrow_terminal():
     assert row.split()[2:] == [f"{i + 0.25:.2f}" for i in range(20)]
 
 
+@pytest.mark.parametrize("width", [60, 200])
+def test_title_and_caption_of_a_small_table_are_as_wide_as_the_console(width):
+    made = report.table("A title " * 5, ["a", "b"], caption="A caption " * 20)
+    made.add_row("1", "2")
+    out = Console(file=io.StringIO(), width=width)
+    report.show(made, out)
+    lines = [line.rstrip() for line in out.file.getvalue().splitlines()]
+    assert lines[0] == ("A title " * 5).strip()
+    assert [line.split() for line in lines[1:6]] == [[], ["a", "b"], ["-----"], ["1", "2"], []]
+    assert lines[6] == ("A caption " * (min(width, report.WIDTH) // 10)).strip()
+    assert " ".join(" ".join(lines[6:]).split()) == ("A caption " * 20).strip()
+    assert (made.title, made.caption) == ("A title " * 5, "A caption " * 20)
+
+
+def test_a_table_without_title_or_caption():
+    made = report.table("", ["a", "b"])
+    made.add_row("1", "2")
+    out = Console(file=io.StringIO(), width=60)
+    report.show(made, out)
+    assert [line.split() for line in out.file.getvalue().splitlines()] == [
+        [],
+        ["a", "b"],
+        ["-----"],
+        ["1", "2"],
+        [],
+    ]
+
+
 class Terminal(io.StringIO):
     """A terminal that keeps what is written on it."""
 

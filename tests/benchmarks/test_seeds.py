@@ -388,9 +388,13 @@ def test_a_claim_is_supported_by_one_rate_if_it_is_wider_by_no_more():
         "Supported by one rate: the rates within 1 point of its best cover 1.0 decades, Adam's 0.5."
     )
     assert text[2].endswith("Not supported: the rates within 1 point of its best cover 0.5 decades, Adam's 0.5.")
-    for one in ("adam", "radam"):  # one of the two alone says nothing
+    for one, other in (("adam", "RAdam"), ("radam", "Adam")):  # one of the two alone says nothing
         text = standings_tables.claims(Ranking([], [], [], {entrant(one): adam}))
-        assert text[1].endswith("It takes several rates to see this: use --track tuned.")
+        assert text[1].endswith(f"to the learning rate. There is nothing to compare: {other} did not run.")
+    text = standings_tables.claims(Ranking([], [], [], {entrant("sgd"): adam}))
+    assert text[2].endswith("There is nothing to compare: Lookahead(Adam) and Adam did not run.")
+    text = standings_tables.claims(Ranking([], [], [], {}))  # at the notebook's rates
+    assert text[1].endswith("It takes several rates to see this: use --track tuned.")
 
 
 WITHOUT = [97.0, 97.1, 97.2, 97.3, 97.0]
