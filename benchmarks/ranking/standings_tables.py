@@ -33,14 +33,14 @@ def tables(ranking: Ranking, base: Trial) -> list[Table]:
 
 def table(ranking: Ranking, base: Trial) -> Table:
     """The ranking: a row for each optimizer."""
-    rates, checked, tested = "the notebook's rates", "test images", "the test images"
+    checked, tested = "test images", "the test images"
     if ranking.tuned:
-        rates, checked = "each optimizer at its best rate", "held-out images"
+        checked = "held-out images"
         tested += ", which were used only once"
     diverged = ["diverged"] if any(score.diverged for score in ranking.scores) else []
     heads = ["", "optimizer", "rate", "accuracy", "loss", f"to {TARGET:g} %", "images", "sec.", "reached", *diverged]
     made = report.table(
-        f"{base.data}, {base.iterations} iterations, {rates}",
+        f"{base.data}, {base.iterations} iterations, {ranking.rates}",
         [*heads, "ahead by"],
         text=2,
         caption=f"accuracy, loss: median and quartiles over {len(ranking.scores[0].results)} seeds of the accuracy in "

@@ -426,12 +426,12 @@ def test_the_picture_has_a_line_for_each_member_and_the_notebooks_points():
     at = replace(one.figures[0], iteration=50), replace(one.figures[0], iteration=25, notebook=(0.331, 92.0))
     one = replace(one, figures=at)
     left, right = pictures.picture_of_branches([one]).axes
-    *members, dots = left.get_lines()
+    *members, first, second = left.get_lines()
     assert [data_of(line) for line in members] == [([25, 50], list(trace)) for trace in traces]
     assert {line.get_color() for line in members} == {one.entrant.color}
-    assert data_of(dots) == ([50, 25], [0.34407174587249756, 0.331])
-    assert (dots.get_color(), dots.get_marker(), left.get_yscale()) == ("k", "o", "log")
-    assert left.get_title("left") == "SGD: loss"
+    assert [data_of(dot) for dot in (first, second)] == [([50], [0.34407174587249756]), ([25], [0.331])]
+    assert (first.get_marker(), left.get_yscale()) == ("o", "log")
+    assert (left.get_title("left"), left.get_ylabel(), left.get_xlabel()) == ("SGD", "training loss", "iteration")
     assert left.get_ylim() == pytest.approx((0.006, 1.5))
     assert labels(left.get_yticklabels()) == ["0.01", "0.03", "0.1", "0.3", "1"]
 
@@ -441,11 +441,13 @@ def test_the_picture_has_a_line_for_each_member_and_the_notebooks_points():
     exact, nearest = right.get_lines()[4:]
     assert data_of(exact) == ([50], [heights[0, 1]])
     assert data_of(nearest) == ([25], [heights[2, 0]])
-    assert (exact.get_markerfacecolor(), nearest.get_markerfacecolor()) == ("black", "white")
-    assert right.get_title("left") == "3 branches of 4 members"
+    for one, other in ((first, second), (exact, nearest)):  # of one meaning in both halves
+        assert (one.get_markerfacecolor(), other.get_markerfacecolor()) == ("black", "white")
+    assert right.get_title("left") == "3 branches of 4"
+    assert (right.get_ylabel(), right.get_xlabel()) == ("members", "iteration")
     assert right.get_ylim() == (-1, 4)
     (axes,) = pictures.picture_of_branches([ensemble("sgd", [90.0, 90.0])]).axes[1:]
-    assert axes.get_title("left") == "1 branch of 2 members"
+    assert axes.get_title("left") == "1 branch of 2"
 
 
 def test_a_loss_that_is_lower_than_any_of_the_notebooks_does_not_stretch_the_picture():
@@ -470,8 +472,10 @@ def test_two_panels_for_each_run(runs, panels, hidden):
     fig = pictures.picture_of_branches(chosen)
     assert [axes.get_visible() for axes in fig.axes] == [True] * (panels - hidden) + [False] * hidden
     shown = [axes.get_title("left") for axes in fig.axes if axes.get_visible()]
-    assert shown[::2] == [f"{one.entrant.label}: loss" for one in chosen]
-    assert "lines part where losses differ by more than 0.01%, and never rejoin" in fig.get_suptitle()
+    assert shown[::2] == [one.entrant.label for one in chosen]
+    named = [axes.get_xlabel() for axes in fig.axes if axes.get_visible()]
+    assert named == ["", "", "iteration", "iteration", "iteration", "iteration"][-2 * runs :]
+    assert "lines part where losses differ by more than 0.01%, and never rejoin" in " ".join(fig.get_suptitle().split())
 
 
 # The tree.
@@ -537,7 +541,7 @@ def test_the_command_finds_the_notebooks_first_figure_and_goes_on_where_it_was(t
     (run,) = record["runs"]
     assert (run["agrees_to"], run["figures"][0]["exact"]) == (500, [0, 1])
     assert f"{run['figures'][0]['losses'][0]:.4f}" == "0.3441"
-    assert_png(tmp_path / "replay.png", (1260, 612))
+    assert_png(tmp_path / "replay.png", (1260, 576))
 
     assert replay.main([*arguments, "--optimizers", "mini-batch"]) == 0  # it is sgd again
     assert "2 trainings, all of them kept" in capsys.readouterr().out
