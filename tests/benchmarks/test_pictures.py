@@ -439,8 +439,9 @@ def test_the_picture_of_memory_has_a_bar_for_each_optimizer(stages):
     bars = [(bar.get_x(), round(bar.get_width(), 2), round(bar.get_y() + bar.get_height() / 2)) for bar in axes.patches]
     assert bars == [(0, 8, 0), (8, 0, 0), (0, 8, 1), (8, 4, 1), (0, 8, 2), (8, 8.04, 2)]
     written = words(it)
-    assert written[2:8] == ["SGD", "0.0:  nothing", "Momentum", "4.0:  v", "Adam", "8.0:  m, v"]
-    assert "measured over 1,000,000 after two steps" in written[1]
+    assert written[2:8] == ["SGD", "0:  nothing", "Momentum", "4:  v", "Adam", "8:  m, v"]
+    assert written[0] == "For each parameter SGD keeps 0 bytes, Adam 8"
+    assert "measured over 1,000,000 float32 parameters after two steps" in written[1]
 
 
 def test_the_balls_are_at_the_points_of_the_trajectories(stages):
@@ -477,14 +478,26 @@ def test_the_ravine_is_drawn_four_times_and_its_losses_once(stages):
     *maps, losses = panels(it)
     for axes, one in zip(maps, runs, strict=True):
         path = axes.get_lines()[-1]
-        close(path.get_xydata(), one.path[: ravine.SHOWN + 1])
+        drawn = 13 if one is runs[0] else ravine.SHOWN  # that one leaves the map after step 13
+        close(path.get_xydata(), one.path[: drawn + 1])
+        (x0, x1), (y0, y1) = axes.get_xlim(), axes.get_ylim()
+        x, y = path.get_xydata().T
+        assert x0 < x.min() < x.max() < x1
+        assert y0 < y.min() < y.max() < y1
         assert path.get_color() == one.entrant.color
-    assert [list(line.get_ydata()) for line in losses.get_lines()] == [list(one.losses) for one in runs]
+    part, *lines = losses.get_lines()
+    assert [list(line.get_ydata()) for line in lines] == [list(one.losses) for one in runs]
+    assert set(part.get_ydata()) == {1e-3 * runs[0].losses[0]}
+    shown = numpy.concatenate([one.losses[: ravine.SHOWN + 1] for one in runs])
+    assert losses.get_ylim()[0] < shown.min() < shown.max() < losses.get_ylim()[1]
     assert (losses.get_yscale(), losses.get_xlim()) == ("log", (0, ravine.SHOWN))
     written = words(it)
+    sgd, best = (ravine.steps_to(runs[i], 1e-3) for i in (1, 3))
+    assert written[0] == f"To the bottom of a ravine SGD takes {sgd} steps, with momentum {best}"
     assert "curvatures 1 and 25, κ = 25, limit 2/λmax = 0.08" in written[1]
     for one, name in zip(runs, ravine.NAMES, strict=True):
-        assert written[written.index(name) + 1] == ravine._caption(one)
+        more = ", drawn up to step 13" if one is runs[0] else ""
+        assert written[written.index(name) + 1] == ravine._caption(one) + more
     ends = [written[len(written) - 1 - written[::-1].index(name) + 1] for name in ravine.NAMES]
     assert ends == [
         "swings higher and higher",
@@ -564,6 +577,8 @@ def test_the_gradients_are_drawn_row_by_row(stages):
     assert_legible(it)
     *ridges, factors = panels(it)
     written = words(it)
+    shares = [f"{100 * one[2].zero:.0f} %" for one in seen[:2]]
+    assert written[0] == f"After its first step {shares[0]} of Adam's gradients are 0, with a warm-up {shares[1]}"
     assert "seed 3" in written[1]
     for axes, one in zip(ridges, seen, strict=True):
         lines = axes.get_lines()
@@ -580,7 +595,8 @@ def test_the_gradients_are_drawn_row_by_row(stages):
     close(warm.get_ydata()[[0, 49, 99, 500]], [0.01, 0.5, 1, 1])
     numpy.testing.assert_array_equal(radam.get_ydata(), r)
     assert list(one.get_xdata()[[0, -1]]) == [1, 3000]
-    assert f"r: {r[5]:.3f} at step 6, {r[99]:.2f} at 100, {r[2999]:.2f} at 3000" in written
+    assert labels(factors.get_xticklabels()) == ["1", "3", "10", "30", "100", "300", "1000", "3000"]
+    assert f"{r[5]:.3f} at step 6, {r[99]:.2f} at 100, {r[2999]:.2f} at 3000" in written
 
 
 def test_gradients_that_are_0_are_counted_and_not_drawn():
@@ -652,7 +668,7 @@ def test_the_explanation_of_the_ravine(tmp_path):
     ]
     assert drawn.written == [tmp_path / "ravine.png"]
     with Image.open(tmp_path / "ravine.png") as image:
-        assert image.size == (1600, 2 * 688)
+        assert image.size == (1600, 2 * 760)
 
 
 def test_the_explanation_of_the_local_minimum(tmp_path):
