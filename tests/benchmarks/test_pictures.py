@@ -183,7 +183,7 @@ def test_the_losses_of_a_race_are_drawn_above_the_minimum():
         (LOOKS["adam"].color, "o"),
     ]
     assert [line.get_markevery() for line in lines] == [[12], [12]]
-    assert (axes.get_yscale(), axes.get_xlim()) == ("log", (0, 12))
+    assert (axes.get_yscale(), axes.get_xlim()) == ("log", (0, pytest.approx(12.24)))  # room for the marks
     assert axes.get_ylim()[0] == pytest.approx(0.5 * min(one.losses.min() for one in runs))
     assert (axes.get_xlabel(), axes.get_ylabel()) == ("step", "loss")
     assert axes.get_title("left") == f"{place.title}: loss after each step"
@@ -215,6 +215,15 @@ def test_who_diverged_does_not_set_the_scale():
     assert alone.axes[0].get_ylim()[1] >= gone.losses.max()
 
 
+def test_on_a_saddle_the_title_says_who_leaves_it_first():
+    place = replace(SURFACES["saddle"], steps=120)
+    runs = race(place, entrants(["sgd", "adagrad", "adam"]), 120, {})
+    assert [one.fate for one in runs] == ["", "left", "left"]
+    first = min(runs[1:], key=lambda one: one.steps)
+    assert race_picture.title_of(place, runs) == f"{place.title}: {first.entrant.label} leaves first"
+    assert race_picture.title_of(place, [runs[0], runs[0]]) == place.title  # none does
+
+
 def test_a_scene_has_two_tracks_for_each_run_and_a_legend(stages):
     place = replace(SURFACES["ravine"], steps=20)
     runs = [*race(place, entrants(["adam", "momentum"]), 20, {}), optimize(place, ENTRANTS["sgd"], 20, {"lr": 0.2})]
@@ -222,7 +231,10 @@ def test_a_scene_has_two_tracks_for_each_run_and_a_legend(stages):
     gone = runs[2].steps
     assert_legible(picture.stage)
     written = words(picture.stage)
-    assert written[:2] == [place.title, place.formula]
+    low = min(runs[:2], key=lambda one: one.losses[-1])  # the third has diverged
+    assert written[:2] == [f"{place.title}: {low.entrant.label} ends lowest", place.formula]
+    assert race_picture.title_of(place, runs[:1]) == race_picture.title_of(place, runs[2:] * 2) == place.title
+    assert race_picture.title_of(place, [runs[0], runs[0]]) == place.title  # both are
     assert "seen from above:  ○ start  ★ minimum" in written
     for one in runs:
         assert written[written.index(one.entrant.label) + 1] == one.caption
