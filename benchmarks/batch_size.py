@@ -231,7 +231,8 @@ def picture(curves: Sequence[Curve]) -> Any:
                 x = [getattr(figure, field) for figure in curve.figures[1:]]
                 y = [getattr(figure, quantity) for figure in curve.figures[1:]]
                 axes[row, column].plot(x, y, ".-", color=curve.descent.color, label=curve.descent.label)
-        axes[1, column].set(xlabel=label, xscale="log")
+        axes[1, column].set_xlabel(label)
+        style.log_scale(axes[1, column].xaxis)
     style.log_scale(axes[0, 0].yaxis)
     axes[0, 0].set_title("Test loss")
     axes[1, 0].set_title("Test accuracy, percent")

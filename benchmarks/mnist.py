@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy
 
 from . import UsageError
-from .console import options, report, style
+from .console import options, panels, report, style
 from .training import network
 from .training.notebook import CELLS, NotebookRun, agrees, notebook_runs
 from .training.optimizers import Entrant, entrants, named
@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 RUNS = (*CELLS, "radam", "ranger")
 """What is run if nothing else is asked for."""
 
+PICTURES = ("mnist.png", "mnist-loss.png")
+"""The files of the pictures of accuracies and of losses."""
+
 NOTEBOOK = Trial("", trace=1)
 """What the notebook's runs have in common."""
 
@@ -38,7 +41,7 @@ COLUMNS = 6
 """How many tests the table has room for."""
 
 WINDOW = 50
-"""Iterations over which the picture averages the training loss."""
+"""Iterations over which the picture of losses averages."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +89,7 @@ def main(argv: Sequence[str]) -> int:
     base = _base(asked)
     chosen = entrants([*named(options.split([asked.optimizers]), RUNS), *asked.optimizer])
     trials = _trials(chosen, base, dict(asked.lr))
-    folder = report.results_folder(asked.results, "mnist.json", "mnist.png")
+    folder = report.results_folder(asked.results, "mnist.json", *PICTURES)
     _check_data(base, asked.download)
 
     out = report.console()
@@ -101,8 +104,8 @@ def main(argv: Sequence[str]) -> int:
     report.show(table(lines, base), out)
     written = [report.write_json(folder / "mnist.json", record(lines, base))]
     if results:
-        written.append(style.save(picture(lines, base), folder / "mnist.png"))
-    out.print(f"Figures and picture: {' and '.join(map(str, written))}", markup=False, soft_wrap=True)
+        written += [style.save(fig, folder / name) for name, fig in pictures(lines, base).items()]
+    out.print(f"Figures and pictures: {', '.join(map(str, written))}", markup=False, soft_wrap=True)
     return 1 if here.failed else 0
 
 
@@ -297,29 +300,103 @@ def _record_of(line: Line) -> dict[str, Any]:
     return kept
 
 
-def picture(lines: Sequence[Line], base: Trial) -> Any:
-    """Training loss and test accuracy against iterations: our lines and rings, and in them the notebook's points."""
-    fig, (top, bottom) = style.figure(2, 1, height=9.5, sharex=True)
-    ended = [(line, line.result) for line in lines if line.result]
-    for line, result in sorted(ended, key=lambda each: -each[1]["accuracy"]):
-        look = {"color": line.entrant.color, "ls": line.entrant.dash}
-        tests = list(line.figures)
-        losses, accuracies = zip(*line.figures.values(), strict=True) if tests else ((), ())
-        if result["trace"]:
-            top.plot(*running_mean(result["trace"]), lw=1.1, **look)
-        bottom.plot(tests, accuracies, **look, label=f"{line.entrant.label}  {result['accuracy']:.2f}")
-        for axes, ours, column in ((top, losses, 0), (bottom, accuracies, 1)):
-            axes.plot(tests, ours, "o", ms=6.5, mfc="none", mec=line.entrant.color, mew=0.8)
-            if line.theirs:
-                points = [figure[column] for figure in line.theirs.values()]
-                axes.plot(line.theirs.keys(), points, "o", ms=3.5, color=line.entrant.color, mec="none", zorder=4)
-    window = min(WINDOW, base.iterations)
-    dots = ", dots: the notebook's" if any(line.notebook for line in lines) else ""
-    top.set(title=f"Training loss (lines: mean of {window} mini-batches; rings: of one{dots})")
-    style.log_scale(top.yaxis)
-    bottom.set(title=f"Test accuracy, percent (rings: ours{dots})", xlabel="iteration")
-    fig.legend(loc="outside lower center", ncols=4, title="accuracy after the last iteration, percent")
+def pictures(lines: Sequence[Line], base: Trial) -> dict[str, Any]:
+    """The pictures, by the names of their files: the test accuracy against iterations, and the training loss."""
+    return {PICTURES[0]: picture_of_accuracies(lines, base), PICTURES[1]: picture_of_losses(lines, base)}
+
+
+def picture_of_accuracies(lines: Sequence[Line], base: Trial) -> Any:
+    """Test accuracy against iterations, and in circles what the notebook printed."""
+    curves, ends = [], {}
+    for line, result in _drawn(lines):
+        figures = {i: accuracy for i, (_, accuracy) in line.figures.items()}
+        theirs = {i: accuracy for i, (_, accuracy) in line.theirs.items()}
+        last = f"{result['accuracy']:.2f}" if line.points[-1] in figures else "diverged"
+        look = style.Look(line.entrant.color, line.entrant.dash)
+        label = f"{line.entrant.label}  {last}"
+        curves.append(panels.Curve(line.entrant.name, label, look, list(figures), list(figures.values()), theirs))
+        if last != "diverged":
+            ends[line.entrant.label] = result["accuracy"]
+    fig, _ = panels.by_family(
+        curves,
+        f"Test accuracy on {base.data} after {base.iterations} iterations{_from_to(ends, '.2f', ' %')}",
+        "test accuracy, percent",
+        (0, base.iterations),
+        range_of_accuracies(curves),
+        marks="printed by the notebook",
+    )
     return fig
+
+
+def picture_of_losses(lines: Sequence[Line], base: Trial) -> Any:
+    """Training loss against iterations, each the mean of `WINDOW` mini-batches.
+
+    The notebook's losses, which are of single mini-batches, are not in it: these differ more from one mini-batch to
+    the next than from one optimizer to the next.
+    """
+    window = min(WINDOW, base.iterations)
+    curves, ends = [], {}
+    for line, result in _drawn(lines):
+        iterations, means = running_mean(result["trace"]) if result["trace"] else ((), ())
+        shown = [(int(i), float(mean)) for i, mean in zip(iterations, means, strict=True) if 0 < mean < math.inf]
+        complete = bool(shown) and shown[-1][0] == base.iterations
+        label = f"{line.entrant.label}  {f'{shown[-1][1]:.3f}' if complete else 'diverged'}"
+        look = style.Look(line.entrant.color, line.entrant.dash)
+        curves.append(panels.Curve(line.entrant.name, label, look, [i for i, _ in shown], [mean for _, mean in shown]))
+        if complete:
+            ends[line.entrant.label] = shown[-1][1]
+    fig, _ = panels.by_family(
+        curves,
+        f"Training loss on {base.data} over the last {window} mini-batches{_from_to(ends, '.3f', '')}",
+        f"mean loss of {window} mini-batches",
+        (0, base.iterations),
+        range_of_losses(curves),
+        log=True,
+    )
+    return fig
+
+
+def _drawn(lines: Sequence[Line]) -> list[tuple[Line, Result]]:
+    """The runs that ended, each once: SGD's second run, the notebook's cell 18, is the first one again."""
+    found: dict[tuple[Any, ...], tuple[Line, Result]] = {}
+    for line in lines:
+        if line.result is not None:
+            which: Any = tuple(line.figures.items()) or line.entrant.name  # those that diverge at once are not alike
+            found.setdefault((which, *line.result["trace"], *line.theirs.items()), (line, line.result))
+    return list(found.values())
+
+
+def _from_to(ends: dict[str, float], form: str, unit: str) -> str:
+    """Between what values the runs end, for a title."""
+    if not ends:
+        return ""
+    low, high = (end(ends, key=ends.__getitem__) for end in (min, max))
+    if len(ends) == 1:
+        return f": {ends[low]:{form}}{unit}"
+    return f": from {ends[low]:{form}}{unit} ({low}) to {ends[high]:{form}}{unit} ({high})"
+
+
+def range_of_accuracies(curves: Sequence[panels.Curve]) -> tuple[float, float]:
+    """The ends of the axis of accuracies: all of them are in it, unless that would squash the better half of the runs.
+
+    What lies lower than three times the range of the better half is cut off.
+    """
+    values = [[*curve.y, *curve.marks.values()] for curve in curves if curve.y]
+    if not values:
+        return 0.0, 100.0
+    better = sorted(values, key=lambda each: -each[-1])[: (len(values) + 1) // 2]
+    high = max(map(max, values))
+    room = max(high - min(map(min, better)), 1.0)
+    return max(min(map(min, values)) - 0.05 * room, high - 3 * room), high + 0.05 * room
+
+
+def range_of_losses(curves: Sequence[panels.Curve]) -> tuple[float, float]:
+    """The ends of the axis of losses: what is more than three times as high as the better half ever was is cut off."""
+    values = [curve.y for curve in curves if curve.y]
+    if not values:
+        return 0.1, 1.0
+    better = sorted(values, key=lambda each: each[-1])[: (len(values) + 1) // 2]
+    return 0.9 * min(map(min, values)), min(1.1 * max(map(max, values)), 3 * max(map(max, better)))
 
 
 def running_mean(losses: Sequence[float], window: int = WINDOW) -> tuple[numpy.ndarray, numpy.ndarray]:

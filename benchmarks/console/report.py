@@ -44,13 +44,12 @@ def console() -> Console:
 def table(title: str, heads: Iterable[str], *, caption: str | None = None, text: int = 1) -> Table:
     """An empty rich table. Its first `text` columns are aligned to the left, the others, with numbers, to the right."""
     from rich import box
-    from rich.table import Table
 
-    made = Table(
+    from .tables import WideTable
+
+    made = WideTable(
         title=title,
         caption=caption,
-        title_justify="left",
-        caption_justify="left",
         box=box.Box("    \n    \n -- \n    \n    \n    \n    \n    \n"),
         padding=(0, 1, 0, 0),
     )

@@ -22,7 +22,7 @@ from minigrad.optim import compiled
 from ..training.optimizers import ENTRANTS
 from .explanation import Explanation, Request
 from .moves import state_of
-from .stage import FAINT, NORMAL, SMALL, Stage, save_png
+from .stage import FAINT, NORMAL, Stage, save_png
 
 PARAMETERS = 1_000_000
 """The number of parameters: float32, 4 bytes each."""
@@ -62,7 +62,7 @@ def _taken(make: Callable[..., Any], count: int) -> tuple[int, list[str]]:
 def draw(request: Request) -> Explanation:
     """Draw memory.png."""
     found = {name: measured(entrant.make) for name, entrant in ENTRANTS.items()}
-    written = [save_png(request.folder / "memory.png", still(found), 64)]
+    written = [save_png(request.folder / "memory.png", still(found), 96)]
     groups: dict[int, list[str]] = {}
     for name, (size, _) in found.items():
         groups.setdefault(round(size), []).append(ENTRANTS[name].label)
@@ -76,19 +76,22 @@ def draw(request: Request) -> Explanation:
 
 
 def still(found: dict[str, tuple[float, list[str]]]) -> ndarray:
-    """For each optimizer a bar of its state, after a grey one of the parameter and its gradient."""
+    """For each optimizer a bar of its state, after a grey one of the parameter and its gradient.
+
+    The title says what the least and the most are.
+    """
     rows = sorted(found, key=lambda name: (round(found[name][0]), list(found).index(name)))
     stage = Stage(800, 96 + 26 * len(rows) + 44, 2)
+    (least, low), (most, high) = ((ENTRANTS[name].label, found[name][0]) for name in (rows[0], rows[-1]))
     stage.title(
-        "What the state takes",
-        f"bytes for each float32 parameter, measured over {PARAMETERS:,} after two steps; "
-        "θ and its gradient take 4 each",
+        f"For each parameter {least} keeps {low:.0f} bytes, {most} {high:.0f}",
+        f"measured over {PARAMETERS:,} float32 parameters after two steps; θ and its gradient g take 4 bytes each",
     )
     axes = stage.panel(150, 76, 500, 26 * len(rows), xlim=(0, 21), ylim=(len(rows) - 0.5, -0.5))
     axes.set_axisbelow(True)
     axes.set_yticks([])
     axes.set_xticks(numpy.arange(0, 21, 4))
-    axes.set_xlabel("bytes", fontsize=SMALL, color=FAINT)
+    axes.set_xlabel("bytes for each parameter", fontsize=NORMAL, color=FAINT)
     for i, name in enumerate(rows):
         size, names = found[name]
         y = 76 + 26 * (i + 0.5) + 4
@@ -98,8 +101,7 @@ def still(found: dict[str, tuple[float, list[str]]]) -> ndarray:
         stage.text(
             150 + 500 * (8 + size) / 21 + 8,
             y,
-            f"{size:.1f}" + (f":  {', '.join(names)}" if names else ":  nothing"),
-            SMALL,
+            f"{size:.0f}" + (f":  {', '.join(names)}" if names else ":  nothing"),
         )
-    stage.text(150 + 500 * 4 / 21, 76 + 26 * 0.5 + 4, "θ and g", SMALL, ha="center", color=FAINT)
+    stage.text(150 + 500 * 4 / 21, 76 + 26 * 0.5 + 4, "θ and g", NORMAL, ha="center", color=FAINT)
     return stage.frame([])

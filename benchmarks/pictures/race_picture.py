@@ -33,6 +33,8 @@ PIECES = 8
 """The pieces into which a step is cut in the 3-D panel, so that a path follows the surface and does not cut through."""
 COLUMNS, CELL = 4, 54
 """Of the legend: the number of columns, and the height of one entry in pixels."""
+CAPTION = 8.0
+"""The size of its small letters in points: as wide as a README, a picture is hardly larger than it was drawn."""
 
 MARKERS = {
     "sgd": "o",
@@ -48,7 +50,8 @@ MARKERS = {
     "lookahead": "o",
     "ranger": "s",
 }
-"""The marker at the end of each optimizer's path: relatives share a colour, and on short paths dashes look alike."""
+"""The marker at the end of each optimizer's path: relatives have shades of a colour, and on short paths dashes look
+alike."""
 
 
 class RacePicture:
@@ -68,7 +71,7 @@ class RacePicture:
         self.labels: list[tuple[float, float]] = []
         self.legend_top = 66 + PANEL + 46
         self.stage = Stage(WIDTH, self.legend_top + CELL * -(-len(trajectories) // COLUMNS), sharpness)
-        self.stage.title(surface.title, surface.formula)
+        self.stage.title(title_of(surface, trajectories), surface.formula)
         self.counter = self.stage.text(WIDTH - 14, 24, "", 11, ha="right", weight="bold", animated=True)
         self._draw_panels()
         self.racers = [_Racer(self, one, i) for i, one in enumerate(trajectories)]
@@ -140,6 +143,19 @@ class RacePicture:
         return self.stage.frame([self.counter, *lines, *marks])
 
 
+def title_of(surface: Surface, trajectories: Sequence[Trajectory]) -> str:
+    """The surface, and who of several is first: the lowest at the end, or the one that leaves a saddle first."""
+    key, words = (lambda one: float(one.losses[-1])), "ends lowest"
+    running = [one for one in trajectories if one.fate != "diverged"]
+    if surface.falls_away:
+        key, words = (lambda one: float(one.steps)), "leaves first"
+        running = [one for one in running if one.fate]
+    first = [one for one in running if key(one) == min(map(key, running))]
+    if len(trajectories) == 1 or len(first) != 1:
+        return surface.title
+    return f"{surface.title}: {first[0].entrant.label} {words}"
+
+
 def exit_of(path: ndarray, x_range: Range, y_range: Range) -> tuple[float, float]:
     """Where a path (n, 2) first crosses the edge of a rectangle; the end of the path, if it does not."""
     (x0, x1), (y0, y1) = x_range, y_range
@@ -177,8 +193,8 @@ class _Racer:
             [x + 11], [y - 4], color=one.entrant.color, marker=marker(one), ms=6, mec="white", mew=0.8, ls="none"
         )
         stage.text(x + 29, y, one.entrant.label, NORMAL, weight="bold")
-        stage.text(x + 29, y + 14, one.caption, SMALL, color=FAINT)
-        self.loss = stage.text(x + 29, y + 28, "", SMALL, animated=True)
+        stage.text(x + 29, y + 14, one.caption, CAPTION, color=FAINT)
+        self.loss = stage.text(x + 29, y + 28, "", CAPTION, animated=True)
 
     def moved(self, step: int) -> list[Any]:
         """Its artists, as they are after `step` steps."""
@@ -249,7 +265,7 @@ def draw_losses(surface: Surface, trajectories: Sequence[Trajectory], steps: int
     stayed = [losses for one, losses in zip(trajectories, above, strict=True) if one.fate != "diverged"]
     if stayed and len(stayed) < len(trajectories):  # the range of the axis is that of the others
         axes.set_ylim(top=1.3 * max(float(losses.max()) for losses in stayed))
-    axes.set(xlim=(0, steps), xlabel="step", ylabel=f"loss above the minimum, {best:g}" if best else "loss")
+    axes.set(xlim=(0, 1.02 * steps), xlabel="step", ylabel=f"loss above the minimum, {best:g}" if best else "loss")
     axes.set_title(f"{surface.title}: loss after each step")
     fig.legend(loc="outside right upper")
     return fig

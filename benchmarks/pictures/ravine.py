@@ -27,14 +27,19 @@ from .explanation import Explanation, Request
 from .landscapes import SURFACES
 from .race import Trajectory, optimize
 from .race_picture import marker
-from .stage import FAINT, NORMAL, SMALL, Rect, Stage, draw_map, mark_minimum, save_png, with_aspect
+from .stage import FAINT, INK, NORMAL, Rect, Stage, draw_map, mark_minimum, save_png, with_aspect
 from .surface import hessian
 
 SURFACE = SURFACES["ravine"]
 STEPS, SHOWN = 120, 50
 """The number of steps of each run, and how many of them are drawn."""
 
-SEEN = ((-10.5, 3.0), (-4.0, 0.0))
+SEEN = ((-9.5, 2.0), (-6.6, 2.4))
+"""What the maps show: all of the paths, but for the end of the one that swings higher and higher."""
+
+PART = 1e-3
+"""The part of the first loss to which steps are counted."""
+
 WIDTH = 800
 NAMES = ("SGD, 2 % above its limit", "SGD at its best", "Momentum, a quarter of the rate", "Momentum at its best")
 DASHES = (DOTTED, SOLID, DASHED, SOLID)
@@ -48,7 +53,7 @@ def draw(request: Request) -> Explanation:
     if request.animated:
         frame = RavineAnimation([(runs[i], NAMES[i]) for i in (1, 2)]).frame
         written += animate(request.folder / "ravine.gif", frame, range(SHOWN + 1), [SHOWN], fps=8)
-    steps = [steps_to(one, 1e-3) for one in runs]
+    steps = [steps_to(one, PART) for one in runs]
     lr, mu = ([one.hyperparameters.get(name) for one in runs] for name in ("lr", "momentum"))
     return Explanation(
         "A ravine, without and with momentum",
@@ -100,32 +105,53 @@ def _caption(one: Trajectory) -> str:
 
 def still(runs: list[Trajectory], low: float, high: float) -> ndarray:
     """Four maps, and the losses below."""
-    stage = Stage(WIDTH, 688, 2)
+    stage = Stage(WIDTH, 760, 2)
+    steps = [steps_to(one, PART) for one in runs]
     curved = f"curvatures {low:.3g} and {high:.3g}, κ = {high / low:.3g}, limit 2/λmax = {2 / high:.3g}"
-    stage.title("A ravine, without and with momentum", f"{SURFACE.formula};  {curved}")
+    stage.title(_title(steps[1], steps[3]), f"{SURFACE.formula};  {curved}")
     for i, (one, name) in enumerate(zip(runs, NAMES, strict=True)):
-        axes = _map(stage, (36 + 390 * (i % 2), 86 + 206 * (i // 2), 366, 160), one, name)
-        axes.plot(*one.path[: SHOWN + 1].T, color=one.entrant.color, lw=1.2, marker="o", ms=2.8, alpha=0.9)
-    losses = stage.panel(50, 508, 460, 140, "Loss", xlabel="step", yscale="log", xlim=(0, SHOWN), ylim=(1e-7, 1e4))
+        drawn = inside(one)
+        more = f", drawn up to step {drawn}" if drawn < SHOWN else ""
+        axes = _map(stage, (36 + 390 * (i % 2), 86 + 236 * (i // 2), 366, 190), one, name, more)
+        axes.plot(*one.path[: drawn + 1].T, color=one.entrant.color, lw=1.2, marker="o", ms=2.8, alpha=0.9)
+    lowest = min(float(one.losses[: SHOWN + 1].min()) for one in runs)
+    highest = max(float(one.losses[: SHOWN + 1].max()) for one in runs)
+    losses = stage.panel(
+        58, 572, 442, 146, "Loss", xlabel="step", yscale="log", xlim=(0, SHOWN), ylim=(0.3 * lowest, 3 * highest)
+    )
+    losses.xaxis.label.set_fontsize(NORMAL)
+    losses.axhline(PART * runs[0].losses[0], color=INK, lw=0.8, ls=(0, (2, 3)), zorder=1)
     for i, (one, name, dash) in enumerate(zip(runs, NAMES, DASHES, strict=True)):
         losses.plot(one.losses, color=one.entrant.color, ls=dash, lw=1.8)
-        y = 520 + 36 * i
-        stage.over.plot([526, 552], [y - 4, y - 4], color=one.entrant.color, ls=dash, lw=1.8)
-        stage.text(560, y, name, NORMAL, weight="bold")
-        reached = steps_to(one, 1e-3)
-        words = "swings higher and higher" if reached is None else f"a thousandth of the loss after {reached} steps"
-        stage.text(560, y + 14, words, SMALL, color=FAINT)
+        y = 586 + 38 * i
+        stage.over.plot([514, 540], [y - 4, y - 4], color=one.entrant.color, ls=dash, lw=1.8)
+        stage.text(548, y, name, NORMAL, weight="bold")
+        words = "swings higher and higher" if steps[i] is None else f"a thousandth of the loss after {steps[i]} steps"
+        stage.text(548, y + 15, words, NORMAL, color=FAINT)
+    stage.text(548, 586 + 38 * 4, "dotted: a thousandth of the first loss", NORMAL, color=FAINT)
     return stage.frame([])
 
 
-def _map(stage: Stage, place: Rect, one: Trajectory, name: str) -> Any:
+def _title(sgd: int | None, momentum: int | None) -> str:
+    return f"To the bottom of a ravine SGD takes {sgd} steps, with momentum {momentum}"
+
+
+def inside(one: Trajectory) -> int:
+    """How many steps of a trajectory are drawn: `SHOWN`, or those up to where it leaves the maps."""
+    (x0, x1), (y0, y1) = SEEN
+    x, y = one.path[: SHOWN + 1].T
+    out = numpy.flatnonzero((x < x0) | (x > x1) | (y < y0) | (y > y1))
+    return int(out[0]) - 1 if len(out) else SHOWN
+
+
+def _map(stage: Stage, place: Rect, one: Trajectory, name: str, more: str = "") -> Any:
     """Draw the ravine from above, with the `name` of a run and its hyperparameters as a title; returns the axes."""
     left, top, width, height = place
     axes = stage.axes(*place)
     draw_map(axes, SURFACE, *with_aspect(SEEN, width / height), levels=14)
     mark_minimum(axes, SURFACE)
     stage.text(left, top - 8, name, NORMAL, weight="bold", color=one.entrant.color)
-    stage.text(left + width, top - 8, _caption(one), SMALL, ha="right", color=FAINT)
+    stage.text(left + width, top - 8, _caption(one) + more, NORMAL, ha="right", color=FAINT)
     return axes
 
 
@@ -135,7 +161,7 @@ class RavineAnimation:
     def __init__(self, runs: list[tuple[Trajectory, str]]) -> None:
         self.runs = [one for one, _ in runs]
         self.stage = Stage(WIDTH, 300)
-        self.stage.title("A ravine, without and with momentum", SURFACE.formula)
+        self.stage.title("In a ravine SGD swings from side to side, momentum less", SURFACE.formula)
         self.counter = self.stage.text(WIDTH - 14, 24, "", 11, ha="right", weight="bold", animated=True)
         self.lines, self.heads, self.losses = [], [], []
         for i, (one, name) in enumerate(runs):

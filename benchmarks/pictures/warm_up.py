@@ -26,10 +26,10 @@ from minigrad import optim
 from minigrad.optim.radam import rectification
 from minigrad.utils.data import DataLoader
 
-from ..console.style import BLACK, LOOKS
+from ..console.style import BLACK, LOOKS, log_scale
 from ..training import network
 from .explanation import Explanation, Request
-from .stage import FAINT, INK, NORMAL, SMALL, Rect, Stage, save_png
+from .stage import FAINT, INK, NORMAL, Rect, Stage, save_png
 
 RATE, WARM_UP, BETA2 = 0.01, 100, 0.999
 SHOWN = (1, 2, 3, 4, 5, 7, 10, 15, 20, 30, 50, 100)
@@ -130,13 +130,14 @@ def draw(request: Request) -> Explanation:
 def still(seen: list[dict[int, Gradients]], r: ndarray, seed: int) -> ndarray:
     """The distributions, a row for each iteration, and below them the factors of the learning rate."""
     stage = Stage(800, 668, 2)
+    without, warm = (100 * one[2].zero for one in seen[:2])
     stage.title(
-        "The first iterations on MNIST",
-        f"784-100-10, mini-batches of 100, lr {RATE:g}, seed {seed}: "
-        r"distribution of $\log_{10}|g|$ over the 79 510 parameters",
+        f"After its first step {without:.0f} % of Adam's gradients are 0, with a warm-up {warm:.0f} %",
+        "MNIST, mini-batches of 100, lr " + f"{RATE:g}, seed {seed}: "
+        r"how $\log_{10}|g|$ is distributed over the 79 510 parameters",
     )
     for i, ((name, look, _), one) in enumerate(zip(RUNS, seen, strict=True)):
-        _draw_distributions(stage, (60 + 254 * i, 92, 188, 330), name, LOOKS[look].color, one, first=i == 0)
+        _draw_distributions(stage, (66 + 250 * i, 92, 184, 330), name, LOOKS[look].color, one, first=i == 0)
     _draw_factors(stage, r)
     return stage.frame([])
 
@@ -153,7 +154,7 @@ def _draw_distributions(
     axes.spines["left"].set_visible(False)
     axes.set_yticks([])
     stage.text(left, top - 8, name, 10, weight="bold", color=color)
-    stage.text(left + width + 4, top - 8, "zero", SMALL, color=FAINT)
+    stage.text(left + width + 6, top - 8, "are 0", NORMAL, color=FAINT)
     # The highest point of the first distribution is 1.35 rows high.
     tallest = float(seen[1].density.max()) / 1.35
     pale = tuple(0.45 * c + 0.55 for c in to_rgb(color))
@@ -164,20 +165,19 @@ def _draw_distributions(
         axes.plot(middle, row - g.density / tallest, color=color, lw=0.9, zorder=row + 3)
         axes.plot([g.median] * 2, [row - 0.05, row - 0.5], color=INK, lw=1.4, zorder=row + 3)
         y = top + (row + 1.55) * scale
-        stage.text(left + width + 4, y, f"{100 * g.zero:.0f} %", SMALL, color=FAINT)
+        stage.text(left + width + 6, y, f"{100 * g.zero:.0f} %", NORMAL, color=FAINT)
         if first:
-            stage.text(left - 8, y, str(iteration), SMALL, ha="right", color=FAINT)
+            stage.text(left - 8, y, str(iteration), NORMAL, ha="right", color=FAINT)
     # The first median as a line through all rows.
     axes.axvline(seen[1].median, color=INK, lw=0.7, ls=(0, (2, 3)), zorder=40)
     if first:
-        stage.text(left - 8, top + 0.75 * scale, "iteration", SMALL, ha="right", color=FAINT)
+        stage.text(left - 8, top + 0.75 * scale, "iteration", NORMAL, ha="right", color=FAINT)
 
 
 def _draw_factors(stage: Stage, r: ndarray) -> None:
-    axes = stage.panel(
-        60, 496, 430, 130, "What the rate is multiplied by", xscale="log", xlim=(1, FACTOR_STEPS), ylim=(0, 1.05)
-    )
-    axes.set_xlabel("step", fontsize=SMALL, color=FAINT)
+    axes = stage.panel(66, 496, 414, 130, "What the rate is multiplied by", xlim=(1, FACTOR_STEPS), ylim=(0, 1.05))
+    axes.set_xlabel("step", fontsize=NORMAL, color=FAINT)
+    log_scale(axes.xaxis)
     t = numpy.arange(1, len(r) + 1)
     axes.plot(t, numpy.ones(len(t)), color=LOOKS["adam"].color, lw=1.8)
     axes.plot(t, numpy.minimum(t / WARM_UP, 1), color=LOOKS["adam"].color, lw=1.8, ls=(0, (4, 1.5)))
@@ -185,12 +185,12 @@ def _draw_factors(stage: Stage, r: ndarray) -> None:
     entries = (
         ("Adam", LOOKS["adam"].color, "-", "the whole rate from the first step on"),
         (f"Adam, warm-up of {WARM_UP}", LOOKS["adam"].color, (0, (4, 1.5)), f"t / {WARM_UP}"),
-        ("RAdam", LOOKS["radam"].color, "-", f"r: {r[5]:.3f} at step 6, {r[99]:.2f} at 100, {r[2999]:.2f} at 3000"),
+        ("RAdam", LOOKS["radam"].color, "-", f"{r[5]:.3f} at step 6, {r[99]:.2f} at 100, {r[2999]:.2f} at 3000"),
         ("", BLACK, "", "(before step 6 it does not divide by √v)"),
     )
     for i, (name, color, dash, words) in enumerate(entries):
         y = 516 + 32 * i
         if name:
-            stage.over.plot([510, 536], [y - 4, y - 4], color=color, ls=dash, lw=2)
-        stage.text(544, y, name, NORMAL, weight="bold")
-        stage.text(544, y + 13 - 20 * (not name), words, SMALL, color=FAINT)
+            stage.over.plot([500, 526], [y - 4, y - 4], color=color, ls=dash, lw=2)
+        stage.text(534, y, name, NORMAL, weight="bold")
+        stage.text(534, y + 13 - 19 * (not name), words, NORMAL, color=FAINT)

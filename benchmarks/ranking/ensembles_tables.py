@@ -84,13 +84,18 @@ def conclusions(ensembles: Sequence[Ensemble]) -> list[str]:
         lines.append(f"Outside: {', '.join(outside)}. With --widen {4 * most} these ensembles get more members.")
     lines += _beside_members(ensembles)
     if pairs := math.comb(len(ensembles), 2):
-        either = undecided(ensembles)
-        named = [f"{a} before {b} in {share:.0%}" for a, b, share in either[:6]] + ["..."] * (len(either) > 6)
-        lines.append(
-            f"Of {pairs} pairs of runs, {len(either)} can end in either order, by rounding alone"
-            + (f": {'; '.join(named)}." if named else ".")
-        )
+        lines.append(_pairs(pairs, undecided(ensembles)))
     return lines
+
+
+def _pairs(pairs: int, either: Sequence[tuple[str, str, float]]) -> str:
+    """How many of the pairs of runs can end in either order, and which."""
+    if not either:
+        return "Rounding alone never decides which of two runs ends ahead."
+    named = [f"{a} before {b} in {share:.0%}" for a, b, share in either[:6]]
+    named += [f"and {len(either) - 6} more"] * (len(either) > 6)
+    among = f"in {len(either)} of {pairs} pairs of runs which" if pairs > 1 else "which of the two runs"
+    return f"Rounding alone can decide {among} ends ahead: {'; '.join(named)}."
 
 
 def _beside_members(ensembles: Sequence[Ensemble]) -> list[str]:

@@ -7,12 +7,15 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from ..training.optimizers import Entrant
+from ..training.optimizers import ENTRANTS, REPLAYS, Entrant
 from ..training.trial import Trial
 from ..training.trials import Result, Runner
 from .plan import SCHEDULED, Plan
 from .statistics import Difference, compared, quartiles
 from .tuning import Grid, Tuned, tune
+
+NOTEBOOK_RATES = ENTRANTS | REPLAYS
+"""Who has the notebook's rate if nothing else is asked for. Others have their paper's or their author's."""
 
 
 @dataclass(frozen=True)
@@ -82,6 +85,19 @@ class Ranking:
         """1, 2, ...; but "1=" for all that are tied with the first, and then for the first as well."""
         ties = [difference.tie for difference in self.behind]
         return ["1=" if any(ties) else "1", *("1=" if tie else str(rank) for rank, tie in enumerate(ties, 2))]
+
+    @property
+    def rates(self) -> str:
+        """Which learning rates they had, in words."""
+        if self.tuned:
+            return "each at its best rate"
+        others = [score.entrant.label for score in self.scores if score.entrant.name not in NOTEBOOK_RATES]
+        if len(others) == len(self.scores) > 0:
+            return "each at its usual rate"
+        if not others:
+            return "the notebook's rates"
+        named = " and ".join(others) if len(others) < 3 else f"{len(others)} others"
+        return f"the notebook's rates ({named}: usual rate{'s' * (len(others) > 1)})"
 
 
 def compete(here: Runner, chosen: Sequence[Entrant], plan: Plan, base: Trial, tuning: bool) -> Ranking:

@@ -10,6 +10,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from ..console import report
+from ..training.optimizers import KNOWN
 from ..training.trial import TARGET, Trial
 from .plan import SCHEDULED
 from .standings import Ranking, Score
@@ -32,14 +33,14 @@ def tables(ranking: Ranking, base: Trial) -> list[Table]:
 
 def table(ranking: Ranking, base: Trial) -> Table:
     """The ranking: a row for each optimizer."""
-    rates, checked, tested = "the notebook's rates", "test images", "the test images"
+    checked, tested = "test images", "the test images"
     if ranking.tuned:
-        rates, checked = "each optimizer at its best rate", "held-out images"
+        checked = "held-out images"
         tested += ", which were used only once"
     diverged = ["diverged"] if any(score.diverged for score in ranking.scores) else []
     heads = ["", "optimizer", "rate", "accuracy", "loss", f"to {TARGET:g} %", "images", "sec.", "reached", *diverged]
     made = report.table(
-        f"{base.data}, {base.iterations} iterations, {rates}",
+        f"{base.data}, {base.iterations} iterations, {ranking.rates}",
         [*heads, "ahead by"],
         text=2,
         caption=f"accuracy, loss: median and quartiles over {len(ranking.scores[0].results)} seeds of the accuracy in "
@@ -134,8 +135,10 @@ def claims(ranking: Ranking) -> list[str]:
 
 def _less_sensitive_than_adam(ranking: Ranking, name: str) -> str:
     widths = {entrant.name: tuned.decades for entrant, tuned in ranking.tuned.items()}
-    if name not in widths or "adam" not in widths:
+    if not widths:
         return "It takes several rates to see this: use --track tuned."
+    if missing := [of for of in (name, "adam") if of not in widths]:
+        return f"There is nothing to compare: {' and '.join(KNOWN[of].label for of in missing)} did not run."
     its, adams = widths[name], widths["adam"]
     step = next(iter(ranking.tuned.values())).grid.step
     verdict = "Supported" if its - adams > 1.5 * step else "Supported by one rate" if its > adams else "Not supported"

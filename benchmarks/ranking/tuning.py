@@ -91,6 +91,11 @@ class Tuned:
         return len(self.close) * self.grid.step
 
     @property
+    def flat(self) -> bool:
+        """Whether all rates are `close`, as they are for an optimizer that ignores its rate."""
+        return len(self.close) == len(self.numbers)
+
+    @property
     def beyond(self) -> int | None:
         """The number of the next rate beyond the edge; None if the best is not there, or the grid may not grow more."""
         edges = {self.numbers[-1]: self.numbers[-1] + 1, self.numbers[0]: self.numbers[0] - 1}

@@ -212,13 +212,13 @@ def _print_remarks(records: Sequence[Record], out: Console) -> None:
 def draw_step(records: Sequence[Record]) -> Any:
     """Bars in microseconds, grouped by optimizer, whiskers at the quartiles; a panel for each number of threads.
 
-    The axis ends at `CUT` times the longest bar that minigrad has in the first panel: what is longer runs off it,
-    with its figure at the edge.
+    The axis ends at `CUT` times the longest bar that minigrad has in the first panel. A bar that is longer is cut off
+    there: a gap near its end and its figure say so.
     """
     bars = [r for r in records if r["rule"] is not None and r["median"] is not None and r["agrees"] is not False]
     threads, rules = (list(dict.fromkeys(r[name] for r in bars)) for name in ("threads", "rule"))
     most = max((sum(r["threads"] == n for r in bars) for n in threads), default=0) + len(rules)
-    fig, axes = style.figure(1, max(1, len(threads)), height=max(3.5, 1.3 + 0.17 * most), squeeze=False)
+    fig, axes = style.figure(1, max(1, len(threads)), height=max(3.5, 1.6 + 0.2 * most), squeeze=False)
     ours = [r["median"] for r in bars if r["peer"] == "minigrad" and r["threads"] == threads[0]]
     end = CUT * max(ours, default=1000)
     seen: dict[str, Any] = {}
@@ -227,9 +227,8 @@ def draw_step(records: Sequence[Record]) -> Any:
         for rule in rules:
             group = [r for r in bars if r["threads"] == count and r["rule"] == rule]
             for r in group:
-                drawn = axis.barh(place, r["median"], 0.85, color=scaling.COLORS[r["peer"], r["way"]])
+                drawn = axis.barh(place, min(r["median"], end), 0.85, color=scaling.COLORS[r["peer"], r["way"]])
                 seen.setdefault(r["label"], drawn)
-                axis.plot([r["low"], r["high"]], [place, place], color=style.BLACK, lw=0.8)
                 _write_figure(axis, r, place, end)
                 place += 1
             ticks.append(place - (len(group) + 1) / 2)
@@ -240,18 +239,44 @@ def draw_step(records: Sequence[Record]) -> Any:
                 seen.setdefault("the five products alone", line)
         title = f"{count} thread{'s' * (count > 1)}"
         axis.set(title=title, xlabel="microseconds per training step", yticks=ticks, xlim=(0, end))
-        axis.set_yticklabels(rules)
+        axis.set_yticklabels([label_of(rule) for rule in rules])
         axis.set_axisbelow(True)
         axis.grid(axis="y", visible=False)
         axis.invert_yaxis()
-    fig.legend(list(seen.values()), list(seen), loc="outside upper center", ncols=4)
+    cut = any(r["median"] > end for r in bars)
+    note = f"Bars that are cut off go on to their figure. The axis ends at {CUT} times minigrad's longest."
+    fig.suptitle("One training step: how long it takes" + (f"\n{note}" if cut else ""), x=0.005, ha="left", fontsize=11)
+    fig.legend(list(seen.values()), list(seen), loc="outside lower center", ncols=4)
     return fig
 
 
+def label_of(rule: str) -> str:
+    """What pictures call an optimizer; a user's own has its name."""
+    from ..training.optimizers import KNOWN
+
+    return KNOWN[rule].label if rule in KNOWN else rule
+
+
 def _write_figure(axis: Any, r: Record, place: int, end: float) -> None:
-    """The figure behind the bar and its whisker; or, where there is no room for it, in the bar."""
-    if r["high"] > 0.85 * end:
-        where = {"x": min(r["low"], end) - 0.01 * end, "ha": "right", "color": "white"}
+    """The whisker of a bar, and the figure behind it; or, where there is no room for it, in the bar."""
+    median, low, high = r["median"], r["low"], r["high"]
+    options: dict[str, Any] = {"y": place, "va": "center", "fontsize": 8, "clip_on": True}
+    if median > end:
+        # A slanted gap in the bar, and the figure in front of it.
+        gap = 0.94 * end
+        axis.plot([gap - 0.01 * end, gap + 0.01 * end], [place + 0.6, place - 0.6], color="white", lw=3)
+        axis.text(0.92 * end, s=f"cut off: {median:,.0f}", ha="right", color=_readable_on(r), **options)
+        return
+    axis.plot([low, min(high, end)], [place, place], color=style.BLACK, lw=0.8)
+    if high > 0.85 * end:
+        axis.text(low - 0.01 * end, s=f"{median:,.0f}", ha="right", color=_readable_on(r), **options)
     else:
-        where = {"x": r["high"] + 0.01 * end}
-    axis.text(y=place, s=f"{r['median']:,.0f}", va="center", fontsize=6, clip_on=True, **where)
+        axis.text(high + 0.01 * end, s=f"{median:,.0f}", **options)
+
+
+def _readable_on(r: Record) -> str:
+    """White or black, for letters on a bar."""
+    from matplotlib.colors import to_rgb
+
+    red, green, blue = to_rgb(scaling.COLORS[r["peer"], r["way"]])
+    return style.BLACK if 0.299 * red + 0.587 * green + 0.114 * blue > 0.5 else "white"

@@ -105,8 +105,8 @@ def test_classes_train_in_processes_beside_known_ones(
     assert [run["name"] for run in shown.data["runs"]] == ["sgd", "adam", "Mine"]
     assert shown.data["runs"][2]["lr"] == 0.01
     assert not shown.failed
-    assert {path.name for path in shown.files} == {"Mine.py", "mnist.json", "mnist.png"}
-    assert [path.name for path in shown.pictures] == ["mnist.png"]
+    assert {path.name for path in shown.files} == {"Mine.py", "mnist.json", "mnist.png", "mnist-loss.png"}
+    assert [path.name for path in shown.pictures] == ["mnist.png", "mnist-loss.png"]
     html = shown._repr_html_()
     assert "Mine" in html
     assert 'src="data:image/png;base64,' in html
@@ -189,7 +189,7 @@ def test_the_notebook_is_made_from_its_source_and_runs(making: Any, tmp_path: Pa
     run = making.executed(made, str(tmp_path))
     assert printed(run) == printed(committed) == ["Iteration: 500. Loss: 0.2710. Accuracy: 93.10\n"]
     kinds = [kind for cell in run["cells"] for output in cell.get("outputs", []) for kind in output.get("data", {})]
-    assert kinds.count("image/png") == 3
+    assert kinds.count("image/png") == 4
     assert kinds.count("image/gif") == 1
     assert (tmp_path / "results" / "cells" / "SignMomentum.py").is_file()
     assert not any(output["output_type"] == "error" for cell in run["cells"] for output in cell.get("outputs", []))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import json
 import os
 import re
@@ -21,7 +22,7 @@ from rich.console import Console
 import minigrad
 from benchmarks import mnist
 from benchmarks.__main__ import main
-from benchmarks.console import report
+from benchmarks.console import panels, report, style
 from benchmarks.mnist import NOTEBOOK
 from benchmarks.training import network, notebook
 from benchmarks.training.optimizers import entrant
@@ -318,7 +319,7 @@ def test_the_json_says_what_it_was_measured_with(tmp_path, capsys):
     assert {"minigrad", "numpy", "python", "blas", "blas_threads", "device", "commit"} <= set(environment)
     assert environment["blas_threads"] == 1
     told = capsys.readouterr().out
-    for name in ("mnist.json", "mnist.png"):
+    for name in ("mnist.json", "mnist.png", "mnist-loss.png"):
         assert str(tmp_path / name) in told
         assert (tmp_path / name).is_file()
 
@@ -330,43 +331,133 @@ def test_the_notebooks_figures_are_in_the_json():
     assert run["notebook"]["agreeing"] == [500, 1000, 1500, 2000, 2500]
 
 
-def test_the_picture_has_every_run_and_the_notebooks_points():
-    fig = mnist.picture([replayed("sgd"), line("ranger", printed("adam")), line("adam", None, "broke")], NOTEBOOK)
-    for axes, column in zip(fig.axes, (1, 2), strict=True):
-        lines = axes.get_lines()
-        assert len(lines) == 2 + 2 + 1  # a line and rings for each run, dots for the one that the notebook has
-        dots = lines[-1] if lines[-1].get_markersize() < lines[1].get_markersize() else lines[2]
-        values = [figure[column - 1] for figure in notebook.notebook_runs()["sgd"].figures.values()]
-        assert any(list(line.get_ydata()) == values and line.get_color() == entrant("sgd").color for line in lines)
-        assert dots.get_linestyle() == "None"
+def test_the_picture_of_accuracies_has_every_run_and_the_notebooks_points():
+    lines = [replayed("sgd"), line("ranger", printed("adam"), compared=False), line("adam", None, "broke")]
+    fig = mnist.picture_of_accuracies(lines, NOTEBOOK)
+    (axes,) = fig.axes
+    curves = [drawn for drawn in axes.get_lines() if drawn.get_transform() == axes.transData]
+    theirs = {i: accuracy for i, (_, accuracy) in notebook.notebook_runs()["sgd"].figures.items()}
+    points = (list(theirs), list(theirs.values()))
+    assert [data_of(drawn) for drawn in curves] == [points, points, data_of(curves[2])]
+    assert data_of(curves[2])[1] == [accuracy for *_, accuracy in printed("adam")]
+    sgd, dots, ranger = curves
+    assert (sgd.get_color(), sgd.get_linestyle(), sgd.get_marker()) == (entrant("sgd").color, "-", "None")
+    assert (dots.get_linestyle(), dots.get_marker(), dots.get_markerfacecolor()) == ("None", "o", "white")
+    assert dots.get_markeredgecolor() == entrant("sgd").color
+    assert (ranger.get_color(), ranger.get_marker()) == (entrant("ranger").color, "None")  # nothing to compare with
+    assert labels(axes.texts) == ["SGD  95.82", "Ranger  97.10"]
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("iteration", "test accuracy, percent")
+    assert axes.get_xlim() == (0, 3000)
+    assert fig.get_suptitle() == (
+        "Test accuracy on mnist after 3000 iterations: from 95.82 % (SGD) to 97.10 % (Ranger)"
+    )
     (legend,) = fig.legends
-    assert labels(legend.get_texts()) == ["Ranger  97.10", "SGD  95.82"]
+    assert labels(legend.get_texts()) == ["printed by the notebook"]
 
 
-def test_the_pictures_lines_rings_and_words():
-    theirs = replayed("sgd")
+def test_the_picture_of_losses_has_their_means():
     mine = line("adam", [(2, 2.0, 50.0), (4, 7.0, 60.0)], trace=[4.0, 2.0, 3.0, 7.0], compared=False)
-    top, bottom = mnist.picture([mine], replace(NOTEBOOK, iterations=4)).axes
-    look = entrant("adam")
-    mean, rings = top.get_lines()
-    assert data_of(mean) == ([4], [4.0])  # of as many mini-batches as there are, up to 50
-    assert data_of(rings) == ([2, 4], [2.0, 7.0])
-    curve, rings = bottom.get_lines()
-    assert data_of(curve) == data_of(rings) == ([2, 4], [50.0, 60.0])
-    assert top.get_xlim() == bottom.get_xlim()
-    assert {mean.get_color(), curve.get_color(), rings.get_markeredgecolor()} == {look.color}
-    assert (rings.get_marker(), rings.get_linestyle(), rings.get_markerfacecolor()) == ("o", "None", "none")
-    assert top.get_yscale() == "log"
-    assert top.get_title("left") == "Training loss (lines: mean of 4 mini-batches; rings: of one)"
-    assert bottom.get_title("left") == "Test accuracy, percent (rings: ours)"
-    assert bottom.get_xlabel() == "iteration"
-    top, bottom = mnist.picture([theirs, mine], NOTEBOOK).axes
-    dots = ", dots: the notebook's"
-    assert top.get_title("left") == f"Training loss (lines: mean of 50 mini-batches; rings: of one{dots})"
-    assert bottom.get_title("left") == f"Test accuracy, percent (rings: ours{dots})"
-    adams, sgds = (next(line for line in axes.get_lines() if line.get_color() == look.color) for axes in (top, bottom))
-    assert len(adams.get_xdata()) == 1
-    assert data_of(sgds) == ([2, 4], [50.0, 60.0])
+    other = line("sgd", [(2, 2.0, 50.0), (4, 7.0, 60.0)], trace=[0.0, 0.0, 0.0, 0.04], compared=False)
+    base = replace(NOTEBOOK, iterations=4)
+    fig = mnist.picture_of_losses([mine, other], base)
+    (axes,) = fig.axes
+    adam, sgd = (drawn for drawn in axes.get_lines() if drawn.get_transform() == axes.transData)
+    assert data_of(adam) == ([4], [4.0])  # of as many mini-batches as there are, up to 50
+    assert data_of(sgd) == ([4], [0.01])
+    assert (adam.get_color(), sgd.get_color()) == (entrant("adam").color, entrant("sgd").color)
+    assert axes.get_yscale() == "log"
+    assert labels(axes.texts) == ["Adam  4.000 ↑", "SGD  0.010"]  # far above the better half
+    assert axes.get_ylim() == pytest.approx((0.009, 0.03))
+    assert axes.get_ylabel() == "mean loss of 4 mini-batches"
+    assert fig.get_suptitle() == (
+        "Training loss on mnist over the last 4 mini-batches: from 0.010 (SGD) to 4.000 (Adam)"
+    )
+    assert fig.legends == []
+    assert fig.get_size_inches().tolist() == [10, 4.8]
+    alone = mnist.picture_of_losses([mine], base)
+    assert alone.get_suptitle() == "Training loss on mnist over the last 4 mini-batches: 4.000"
+
+
+def test_many_runs_have_a_panel_for_each_family_and_the_others_are_grey():
+    names = ("sgd", "mini-batch", "momentum", "adagrad", "adam", "lookahead")
+    lines = [*map(replayed, names), replace(replayed("adamax"), entrant=entrant(SIGN), notebook=None)]
+    fig = mnist.picture_of_accuracies(lines, NOTEBOOK)
+    shown = [axes for axes in fig.axes if axes.get_visible()]
+    assert [axes.get_title("left") for axes in shown] == [*style.FAMILIES, "Your own"]
+    assert [[text.split("  ")[0] for text in labels(axes.texts)] for axes in shown] == [
+        ["SGD", "Momentum"],  # what the notebook ran twice is drawn once
+        ["Adagrad"],
+        ["Adam"],
+        ["Lookahead(Adam)"],
+        ["SignSGD"],
+    ]
+    for axes in shown:
+        curves = [drawn for drawn in axes.get_lines() if drawn.get_transform() == axes.transData]
+        grey = [drawn for drawn in curves if drawn.get_color() == panels.PALE]
+        assert len(grey) == 6 - len(axes.texts)
+        assert all(drawn.get_zorder() < 2 for drawn in grey)
+    assert {axes.get_ylim() for axes in shown} == {shown[0].get_ylim()}
+    assert [axes.get_xlabel() for axes in shown] == ["", "", "", "iteration", "iteration"]
+    assert [axes.get_ylabel() for axes in shown] == ["test accuracy, percent", ""] * 2 + ["test accuracy, percent"]
+    (legend,) = fig.legends
+    assert labels(legend.get_texts()) == ["printed by the notebook", "the runs of the other panels"]
+
+
+def test_labels_do_not_overlap_and_each_has_a_line_to_its_end():
+    close = [
+        line(name, [(3000, 0.1, 97.0 + k / 1000)], compared=False) for k, name in enumerate(("adam", "sgd", "adagrad"))
+    ]
+    (axes,) = mnist.picture_of_accuracies(close, NOTEBOOK).axes
+    boxes = sorted((text.get_window_extent() for text in axes.texts), key=lambda box: box.y0)
+    assert all(below.y1 < above.y0 for below, above in itertools.pairwise(boxes))
+    order = sorted(axes.texts, key=lambda text: text.get_position()[1])
+    assert labels(order) == ["Adam  97.00", "SGD  97.00", "Adagrad  97.00"]
+    ends = [drawn for drawn in axes.get_lines() if drawn.get_transform() == axes.transAxes]
+    assert [drawn.get_color() for drawn in ends] == [one.entrant.color for one in close]
+    assert [drawn.get_ydata()[-1] for drawn in ends] == [text.get_position()[1] for text in axes.texts]
+    for drawn, accuracy in zip(ends, (97.0, 97.001, 97.002), strict=True):
+        _, height = axes.transAxes.inverted().transform(axes.transData.transform((0, accuracy)))
+        assert drawn.get_ydata()[0] == pytest.approx(height)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "places"),
+    [
+        ([], []),
+        ([0.5, 0.2], [0.5, 0.2]),
+        ([0.5, 0.52], [0.46, 0.56]),
+        ([0.52, 0.5], [0.56, 0.46]),
+        ([0.5, 0.5, 0.61], [0.5 + 0.11 / 3 - 0.1, 0.5 + 0.11 / 3, 0.6 + 0.11 / 3]),
+        ([0.0, 0.0], [0.0, 0.1]),
+        ([1.0, 0.98], [1.0, 0.9]),
+        ([0.5] * 12, [k / 10 for k in range(12)]),
+    ],
+)
+def test_places_for_labels(wanted, places):
+    assert panels.spread(wanted, 0.1) == pytest.approx(places)
+
+
+def test_a_run_that_stays_behind_or_diverges_does_not_squash_the_others():
+    good = [
+        line(name, [(1, 0.2, 90.0 + k), (2, 0.1, 95.0 + k)], compared=False) for k, name in enumerate(("adam", "sgd"))
+    ]
+    bad = line("lion", [(1, 2.3, 9.8), (2, 2.3, 10.1)], compared=False)
+    gone = line("muon", [(1, 2.3, 9.8), (2, None, None)], compared=False)
+    fig = mnist.picture_of_accuracies([*good, bad, gone], replace(NOTEBOOK, iterations=2))
+    (axes,) = fig.axes
+    assert axes.get_ylim() == pytest.approx((96 - 3 * 6, 96 + 0.3))  # the better half goes from 90 to 96
+    assert labels(axes.texts) == ["Adam  95.00", "SGD  96.00", "Lion  10.10 ↓", "Muon and AdamW  diverged ↓"]
+    heights = [text.get_position()[1] for text in axes.texts]
+    assert heights[2] == 0
+    assert heights[3] > 0
+    ends = [drawn for drawn in axes.get_lines() if drawn.get_transform() == axes.transAxes]
+    assert len(ends) == 3  # none to the end of the one that diverged before
+    assert fig.get_suptitle().endswith("from 10.10 % (Lion) to 96.00 % (SGD)")
+    for runs in ([gone], [replace(gone, result={**gone.result, "losses": [None] * 2, "trace": []})]):
+        for picture in mnist.pictures(runs, replace(NOTEBOOK, iterations=2)).values():
+            assert [text.partition("  ")[2][:8] for text in labels(picture.axes[0].texts)] == ["diverged"]
+    better = [panels.Curve("", "", style.LOOKS["sgd"], [1], [y]) for y in (81.0, 90.0, 95.0)]
+    assert mnist.range_of_accuracies(better) == pytest.approx((81 - 0.25, 95 + 0.25))  # nothing is cut off
 
 
 def test_running_mean():

@@ -337,7 +337,7 @@ def test_conclusions_name_what_is_outside():
     assert ensembles_tables.conclusions([inside, outside]) == [
         "1 of the notebook's 2 figures lie within the ensembles of 2 members; 0 agree exactly with some member.",
         "Outside: momentum at 3000 (accuracy). With --widen 8 these ensembles get more members.",
-        "Of 1 pairs of runs, 0 can end in either order, by rounding alone.",
+        "Rounding alone never decides which of two runs ends ahead.",
     ]
 
 
@@ -363,11 +363,16 @@ def test_a_pair_that_is_always_turned_round_is_not_open():
     first, second = by_rank("adam", "momentum")
     runs = [ensemble(first, [90.0, 91.0]), ensemble(second, [92.0, 93.0])]
     assert ensembles.undecided(runs) == []
-    assert ensembles_tables.conclusions(runs)[-1] == "Of 1 pairs of runs, 0 can end in either order, by rounding alone."
+    assert ensembles_tables.conclusions(runs)[-1] == "Rounding alone never decides which of two runs ends ahead."
+    runs[1] = ensemble(second, [92.0, 90.5])
+    assert ensembles_tables.conclusions(runs)[-1] == (
+        f"Rounding alone can decide which of the two runs ends ahead: {runs[0].entrant.label} before "
+        f"{runs[1].entrant.label} in 25%."
+    )
 
 
 @pytest.mark.parametrize(("more", "pairs", "shown"), [(0, 6, 6), (1, 10, 7)])
-def test_six_open_pairs_are_named_and_of_more_there_are_dots(more, pairs, shown):
+def test_six_open_pairs_are_named_and_the_others_counted(more, pairs, shown):
     """Four runs that can end in any order are six pairs; the fifth is open to one of them, and a seventh pair."""
     names = by_rank("adam", "momentum", "nesterov", "adadelta", "adagrad")
     finals = [[95.0, 96.0], [95.0, 96.0], [95.0, 96.0], [94.0, 95.0, 95.0, 96.0], [94.0, 94.5, 94.5, 94.5]]
@@ -378,14 +383,14 @@ def test_six_open_pairs_are_named_and_of_more_there_are_dots(more, pairs, shown)
         f"{a} before {b} in {50 if b != runs[3].entrant.label else 69}%"
         for a, b in itertools.combinations([one.entrant.label for one in runs[:4]], 2)
     ]
-    assert line.startswith(f"Of {pairs} pairs of runs, {shown} can end in either order, by rounding alone: ")
-    named = line.partition("alone: ")[2]
+    assert line.startswith(f"Rounding alone can decide in {shown} of {pairs} pairs of runs which ends ahead: ")
+    named = line.partition(": ")[2]
     if shown == 6:
         assert named == "; ".join(first) + "."
     else:
         lines = ensembles.undecided(runs)
         assert len(lines) == 7
-        assert named == "; ".join(f"{a} before {b} in {share:.0%}" for a, b, share in lines[:6]) + "; ...."
+        assert named == "; ".join(f"{a} before {b} in {share:.0%}" for a, b, share in lines[:6]) + "; and 1 more."
 
 
 def test_the_record_has_every_figure():
@@ -421,12 +426,12 @@ def test_the_picture_has_a_line_for_each_member_and_the_notebooks_points():
     at = replace(one.figures[0], iteration=50), replace(one.figures[0], iteration=25, notebook=(0.331, 92.0))
     one = replace(one, figures=at)
     left, right = pictures.picture_of_branches([one]).axes
-    *members, dots = left.get_lines()
+    *members, first, second = left.get_lines()
     assert [data_of(line) for line in members] == [([25, 50], list(trace)) for trace in traces]
     assert {line.get_color() for line in members} == {one.entrant.color}
-    assert data_of(dots) == ([50, 25], [0.34407174587249756, 0.331])
-    assert (dots.get_color(), dots.get_marker(), left.get_yscale()) == ("k", "o", "log")
-    assert left.get_title("left") == "SGD: loss"
+    assert [data_of(dot) for dot in (first, second)] == [([50], [0.34407174587249756]), ([25], [0.331])]
+    assert (first.get_marker(), left.get_yscale()) == ("o", "log")
+    assert (left.get_title("left"), left.get_ylabel(), left.get_xlabel()) == ("SGD", "training loss", "iteration")
     assert left.get_ylim() == pytest.approx((0.006, 1.5))
     assert labels(left.get_yticklabels()) == ["0.01", "0.03", "0.1", "0.3", "1"]
 
@@ -436,11 +441,13 @@ def test_the_picture_has_a_line_for_each_member_and_the_notebooks_points():
     exact, nearest = right.get_lines()[4:]
     assert data_of(exact) == ([50], [heights[0, 1]])
     assert data_of(nearest) == ([25], [heights[2, 0]])
-    assert (exact.get_markerfacecolor(), nearest.get_markerfacecolor()) == ("black", "white")
-    assert right.get_title("left") == "3 branches of 4 members"
+    for one, other in ((first, second), (exact, nearest)):  # of one meaning in both halves
+        assert (one.get_markerfacecolor(), other.get_markerfacecolor()) == ("black", "white")
+    assert right.get_title("left") == "3 branches of 4"
+    assert (right.get_ylabel(), right.get_xlabel()) == ("members", "iteration")
     assert right.get_ylim() == (-1, 4)
     (axes,) = pictures.picture_of_branches([ensemble("sgd", [90.0, 90.0])]).axes[1:]
-    assert axes.get_title("left") == "1 branch of 2 members"
+    assert axes.get_title("left") == "1 branch of 2"
 
 
 def test_a_loss_that_is_lower_than_any_of_the_notebooks_does_not_stretch_the_picture():
@@ -465,8 +472,10 @@ def test_two_panels_for_each_run(runs, panels, hidden):
     fig = pictures.picture_of_branches(chosen)
     assert [axes.get_visible() for axes in fig.axes] == [True] * (panels - hidden) + [False] * hidden
     shown = [axes.get_title("left") for axes in fig.axes if axes.get_visible()]
-    assert shown[::2] == [f"{one.entrant.label}: loss" for one in chosen]
-    assert "lines part where losses differ by more than 0.01%, and never rejoin" in fig.get_suptitle()
+    assert shown[::2] == [one.entrant.label for one in chosen]
+    named = [axes.get_xlabel() for axes in fig.axes if axes.get_visible()]
+    assert named == ["", "", "iteration", "iteration", "iteration", "iteration"][-2 * runs :]
+    assert "lines part where losses differ by more than 0.01%, and never rejoin" in " ".join(fig.get_suptitle().split())
 
 
 # The tree.
@@ -532,7 +541,7 @@ def test_the_command_finds_the_notebooks_first_figure_and_goes_on_where_it_was(t
     (run,) = record["runs"]
     assert (run["agrees_to"], run["figures"][0]["exact"]) == (500, [0, 1])
     assert f"{run['figures'][0]['losses'][0]:.4f}" == "0.3441"
-    assert_png(tmp_path / "replay.png", (1260, 612))
+    assert_png(tmp_path / "replay.png", (1260, 576))
 
     assert replay.main([*arguments, "--optimizers", "mini-batch"]) == 0  # it is sgd again
     assert "2 trainings, all of them kept" in capsys.readouterr().out

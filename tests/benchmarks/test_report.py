@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import json
 import subprocess
 import sys
@@ -205,6 +206,34 @@ def test_a_table_loses_no_figure_on_a_narrow_terminal():
     assert row.split()[2:] == [f"{i + 0.25:.2f}" for i in range(20)]
 
 
+@pytest.mark.parametrize("width", [60, 200])
+def test_title_and_caption_of_a_small_table_are_as_wide_as_the_console(width):
+    made = report.table("A title " * 5, ["a", "b"], caption="A caption " * 20)
+    made.add_row("1", "2")
+    out = Console(file=io.StringIO(), width=width)
+    report.show(made, out)
+    lines = [line.rstrip() for line in out.file.getvalue().splitlines()]
+    assert lines[0] == ("A title " * 5).strip()
+    assert [line.split() for line in lines[1:6]] == [[], ["a", "b"], ["-----"], ["1", "2"], []]
+    assert lines[6] == ("A caption " * (min(width, report.WIDTH) // 10)).strip()
+    assert " ".join(" ".join(lines[6:]).split()) == ("A caption " * 20).strip()
+    assert (made.title, made.caption) == ("A title " * 5, "A caption " * 20)
+
+
+def test_a_table_without_title_or_caption():
+    made = report.table("", ["a", "b"])
+    made.add_row("1", "2")
+    out = Console(file=io.StringIO(), width=60)
+    report.show(made, out)
+    assert [line.split() for line in out.file.getvalue().splitlines()] == [
+        [],
+        ["a", "b"],
+        ["-----"],
+        ["1", "2"],
+        [],
+    ]
+
+
 class Terminal(io.StringIO):
     """A terminal that keeps what is written on it."""
 
@@ -256,6 +285,30 @@ def test_a_logarithmic_axis_across():
     assert {"0.03", "0.1", "0.3", "1", "3"} <= set(labels(axes.get_xticklabels()))
 
 
+@pytest.mark.parametrize(
+    ("low", "high", "shown"),
+    [
+        (0.02, 4, "0.03 0.1 0.3 1 3"),
+        (0.1, 10, "0.1 0.3 1 3 10"),
+        (0.06, 0.4, "0.1 0.2 0.3"),
+        (0.05, 0.4, "0.05 0.1 0.2"),
+        (0.3, 0.9, "0.3 0.4 0.5 0.6 0.7 0.8 0.9"),
+        (2, 2.5, "2 2.2 2.4"),
+        (5, 5.0000002, "5 5.0000001 5.0000002"),
+        (0.00001, 10, "0.00001 0.0001 0.001 0.01 0.1 1 10"),
+        (1, 3e6, "1 10 100 1000 10000 100000 1000000"),
+        (1e-9, 1e4, "0.000000001 0.0000001 0.00001 0.001 0.1 10 1000"),
+    ],
+)
+def test_a_logarithmic_axis_has_at_least_three_plain_numbers(low, high, shown):
+    fig, axes = style.figure()
+    axes.plot([1, 2], [low, high])
+    style.log_scale(axes.yaxis)
+    axes.set_ylim(low, high)
+    fig.draw_without_rendering()
+    assert labels(axes.get_yticklabels()) == shown.split()
+
+
 def test_a_picture_that_cannot_be_drawn_leaves_the_old_file(tmp_path):
     fig, axes = style.figure()
     path = style.save(fig, tmp_path / "p.png")
@@ -284,3 +337,36 @@ def test_no_two_optimizers_look_alike():
     assert len(set(looks)) == len(looks)
     assert {look.color for look in style.GUESTS} == {style.BLACK, style.GREY}
     assert not {style.BLACK, style.GREY} & {look.color for look in style.LOOKS.values()}
+
+
+def lightness(color: str) -> float:
+    """L* of CIELAB, from 0 to 100: what remains of a colour for those who see no colours."""
+    r, g, b = (c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in (v / 255 for v in rgb(color)))
+    y = 0.2126 * r + 0.7152 * g + 0.0722 * b
+    return 116 * y ** (1 / 3) - 16 if y > 0.008856 else 903.3 * y
+
+
+def rgb(color: str) -> bytes:
+    return bytes.fromhex(color[1:])
+
+
+@pytest.mark.parametrize(
+    "related",
+    [
+        ("sgd", "nesterov"),
+        ("momentum", "nesterov", "muon"),
+        ("adagrad", "rmsprop", "adadelta"),
+        ("adam", "adamw", "adamax"),
+        ("radam", "cell14"),
+        ("lookahead", "ema", "ranger"),
+        ("sgd", "sam"),
+    ],
+)
+def test_related_optimizers_have_shades_that_are_told_apart_without_seeing_colours(related):
+    found = sorted(lightness(style.LOOKS[name].color) for name in related)
+    assert min(b - a for a, b in itertools.pairwise(found)) > 12
+    assert 20 < found[0] < found[-1] < 78  # neither black nor too pale on white
+
+
+def test_every_optimizer_has_one_family():
+    assert sorted(name for family in style.FAMILIES.values() for name in family) == sorted(style.LOOKS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import itertools
 import json
@@ -264,7 +265,7 @@ def test_title_and_caption_say_which_images_were_looked_at():
     assert "held-out" not in made.caption
     rates = {one.entrant: tuned([90, 97, 95]) for one in both}
     made = standings_tables.table(standings.ranked(both, rates), base)
-    assert made.title == "mnist, 700 iterations, each optimizer at its best rate"
+    assert made.title == "mnist, 700 iterations, each at its best rate"
     assert "mean loss on the test images, which were used only once. to 97 %" in made.caption
     assert "97 % of the held-out images are classified correctly" in made.caption
 
@@ -388,9 +389,13 @@ def test_a_claim_is_supported_by_one_rate_if_it_is_wider_by_no_more():
         "Supported by one rate: the rates within 1 point of its best cover 1.0 decades, Adam's 0.5."
     )
     assert text[2].endswith("Not supported: the rates within 1 point of its best cover 0.5 decades, Adam's 0.5.")
-    for one in ("adam", "radam"):  # one of the two alone says nothing
+    for one, other in (("adam", "RAdam"), ("radam", "Adam")):  # one of the two alone says nothing
         text = standings_tables.claims(Ranking([], [], [], {entrant(one): adam}))
-        assert text[1].endswith("It takes several rates to see this: use --track tuned.")
+        assert text[1].endswith(f"to the learning rate. There is nothing to compare: {other} did not run.")
+    text = standings_tables.claims(Ranking([], [], [], {entrant("sgd"): adam}))
+    assert text[2].endswith("There is nothing to compare: Lookahead(Adam) and Adam did not run.")
+    text = standings_tables.claims(Ranking([], [], [], {}))  # at the notebook's rates
+    assert text[1].endswith("It takes several rates to see this: use --track tuned.")
 
 
 WITHOUT = [97.0, 97.1, 97.2, 97.3, 97.0]
@@ -468,7 +473,7 @@ def test_the_picture_has_a_row_for_each_optimizer_and_a_dot_for_each_seed():
     ]
     assert list(axes.get_yticks()) == [0, 1]
     left = 96.5 - 2  # two points left of the lowest median
-    assert axes.get_xlim() == pytest.approx((left - 0.1, 98.1))
+    assert axes.get_xlim() == pytest.approx((left - 0.09, 98.09))
     for y, one in enumerate((last, first)):
         bar, *dots, median = [line for line in axes.get_lines() if set(line.get_ydata()) == {y}]
         low, middle, high = quartiles(one.accuracies)
@@ -487,8 +492,41 @@ def test_the_picture_has_a_row_for_each_optimizer_and_a_dot_for_each_seed():
 
 def test_a_picture_of_close_runs_ends_at_the_lowest_seed():
     (axes,) = pictures.picture_of_accuracies(standings.ranked([score("sgd", [97.0, 96.5, 97.5])], {}), Trial("")).axes
-    assert axes.get_xlim() == pytest.approx((96.4, 97.6))
+    assert axes.get_xlim() == pytest.approx((96.46, 97.54))
     assert {line.get_marker() for line in axes.get_lines()} == {"None", "o", "|"}
+
+
+def test_one_that_is_far_behind_does_not_squash_the_others_in_the_picture():
+    scores = [score("sgd", [97.0, 96.5, 97.5]), score("adam", [97.2, 97.4, 97.3]), score("lion", [9.8, 10.1, 10.2])]
+    (axes,) = pictures.picture_of_accuracies(standings.ranked(scores, {}), Trial("")).axes
+    left = 97.5 - pictures.BEHIND  # the better half are within a point of the highest
+    assert axes.get_xlim()[0] == pytest.approx(left - 0.02 * 8 - 0.02)
+    assert labels(axes.texts) == ["   median 10.10"]
+    bar, *dots = [line for line in axes.get_lines() if set(line.get_ydata()) == {0}]
+    assert list(bar.get_xdata()) == [left, left]
+    assert [(list(dot.get_xdata()), dot.get_marker()) for dot in dots] == [([left], "<")] * 3
+
+
+def own(name, accuracies):
+    """The score of an optimizer of the user's own."""
+    one = score("sgd", accuracies)
+    return dataclasses.replace(one, entrant=dataclasses.replace(one.entrant, name=name, label=name, spec=f"{name}.py"))
+
+
+def test_only_the_notebooks_optimizers_have_the_notebooks_rates():
+    known, mine, yours = score("adam", [97.0, 97.5]), own("Mine", [97.0, 97.1]), own("Yours", [96.0, 96.1])
+    for scores, words in (
+        ([known], "the notebook's rates"),
+        ([known, mine], "the notebook's rates (Mine: usual rate)"),
+        ([known, mine, yours], "the notebook's rates (Mine and Yours: usual rates)"),
+        ([known, mine, yours, score("lion", [90.0, 91.0])], "the notebook's rates (3 others: usual rates)"),
+        ([mine, yours], "each at its usual rate"),
+    ):
+        ranking = standings.ranked(scores, {})
+        assert ranking.rates == words
+        (axes,) = pictures.picture_of_accuracies(ranking, Trial("")).axes
+        assert axes.get_title("left").endswith(f" seeds, {words}")
+        assert standings_tables.table(ranking, Trial("")).title.endswith(f" iterations, {words}")
 
 
 def test_the_picture_of_rates_has_a_panel_for_each_optimizer():
@@ -519,6 +557,29 @@ def test_the_picture_of_rates_has_a_panel_for_each_optimizer():
     assert labels(adam.get_yticklabels()) == ["50", "80", "90", "95", "97", "98"]
     assert list(adam.get_yticks()) == [50, 80, 90, 95, 97, 98]
     assert "Held-out accuracy in percent against the learning rate" in fig.get_suptitle()
+
+
+def test_one_that_ignores_its_rate_does_not_squash_the_axes_of_the_rates():
+    ignoring = Tuned(Grid(3), {n: [50.0] for n in range(-6, 3)}, dict.fromkeys(range(-6, 3), 0) | {-6: 1})
+    usual = Tuned(
+        Grid(3), {n: [accuracy] for n, accuracy in enumerate((90.0, 97.0, 95.0, 94.0))}, dict.fromkeys(range(4), 0)
+    )
+    assert (ignoring.flat, usual.flat) == (True, False)
+    fig = pictures.picture_of_rates(Ranking([], [], [], {entrant("sgd"): usual, entrant("lion"): ignoring}))
+    flat, panel = fig.axes
+    assert panel.get_xlim() == pytest.approx((1e-5 / 1.5, 1e4 * 1.5))  # to the rate beyond the grid that mattered
+    assert flat.get_title("left") == "Lion"
+    assert {line.get_marker() for line in flat.get_lines()} == {"None"}  # no best one, no cross that is out of sight
+    assert {line.get_marker() for line in panel.get_lines()} == {"None", "o"}
+    (axes,) = pictures.picture_of_rates(Ranking([], [], [], {entrant("lion"): ignoring})).axes
+    assert axes.get_xlim() == pytest.approx((1e-5 / 1.5, 10 * 1.5))  # the grid that all begin with
+
+
+def test_the_rates_are_named_below_the_last_panel_of_each_column_and_nothing_is_above_the_frame():
+    chosen = {entrant(name): tuned([90, 97, 98.9]) for name in list(ENTRANTS)[:5]}
+    axes = pictures.picture_of_rates(Ranking([], [], [], chosen)).axes
+    assert [each.get_xlabel() for each in axes[:5]] == ["", *["learning rate"] * 4]
+    assert axes[0].get_ylim()[1] == pytest.approx(99.2)
 
 
 @pytest.mark.parametrize(("optimizers", "hidden"), [(1, 0), (4, 0), (5, 3), (8, 0)])

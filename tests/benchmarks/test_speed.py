@@ -17,6 +17,7 @@ from rich.console import Console
 import minigrad
 from benchmarks import __main__ as command
 from benchmarks import speed
+from benchmarks.console import style
 from benchmarks.timing import scaling, steps
 from benchmarks.timing.libraries import PEERS
 from benchmarks.timing.rounds import Measured, Measurement, Sample
@@ -243,26 +244,29 @@ def test_the_chart_has_a_bar_for_every_figure_and_ends_before_the_slowest(tmp_pa
     (axis,) = figure.axes
     drawn = [round(bar.get_width()) for bar in axis.patches]
     expected = [r["median"] for r in records if r["rule"] and r["agrees"] is not False]
-    assert sorted(drawn) == sorted(map(round, expected))
-    assert axis.get_xlim()[1] == pytest.approx(steps.CUT * 610)
+    end = steps.CUT * 610
+    assert sorted(drawn) == sorted(round(min(median, end)) for median in expected)
+    assert axis.get_xlim()[1] == pytest.approx(end)
     figures = {text.get_text(): text.get_position()[0] for text in axis.texts}
     assert len(axis.texts) == len(drawn)
     assert figures["500"] == pytest.approx(500 + 0.01 * axis.get_xlim()[1])  # behind its bar
-    assert figures["98,765"] == pytest.approx(axis.get_xlim()[1] * 0.99)  # in it, at the edge
-    assert figures["98,765"] < axis.get_xlim()[1]
-    assert [label.get_text() for label in axis.get_yticklabels()] == list(ENTRANTS)
+    assert figures["cut off: 98,765"] == pytest.approx(0.92 * end)  # in it, before the gap
+    (gap,) = [line for line in axis.get_lines() if line.get_color() == "white"]
+    assert 0.92 * end < min(gap.get_xdata()) < max(gap.get_xdata()) < end
+    assert "Bars that are cut off go on to their figure. The axis ends at 4 times" in figure.get_suptitle()
+    assert labels(axis.get_yticklabels()) == [one.label for one in ENTRANTS.values()]
     middles = sorted(bar.get_y() + bar.get_height() / 2 for bar in axis.patches)
     groups = [[middles.pop(0)]]
     for middle in middles:  # a gap of one bar between two optimizers
         groups.append([middle]) if middle > groups[-1][-1] + 1.5 else groups[-1].append(middle)
     assert list(axis.get_yticks()) == pytest.approx([sum(group) / len(group) for group in groups])
     assert (axis.get_title("left"), axis.get_xlabel()) == ("1 thread", "microseconds per training step")
-    first = [bar for bar in axis.patches if round(bar.get_width()) in (500, 1000, 98765)][:3]
+    first = [bar for bar in axis.patches if round(bar.get_width()) in (500, 1000, round(end))][:3]
     assert [tuple(round(c * 255) for c in bar.get_facecolor()[:3]) for bar in first] == [
         tuple(bytes.fromhex(scaling.COLORS[peer, ""][1:])) for peer in ("minigrad", "torch", "autograd")
     ]
-    whiskers = [line for line in axis.get_lines() if line.get_linestyle() == "-"]
-    assert len(whiskers) == len(drawn)
+    whiskers = [line for line in axis.get_lines() if line.get_color() == style.BLACK and line.get_linestyle() == "-"]
+    assert len(whiskers) == len(drawn) - 1
     (floor,) = [line for line in axis.get_lines() if line.get_linestyle() == "--"]
     assert list(floor.get_xdata()) == pytest.approx([400, 400])
     (legend,) = figure.legends
@@ -275,6 +279,17 @@ def test_a_panel_for_each_number_of_threads_ends_where_the_first_does():
     assert [axis.get_title("left") for axis in (one, two)] == ["1 thread", "2 threads"]
     assert one.get_xlim() == two.get_xlim() == (0, pytest.approx(steps.CUT * 500))
     assert [round(axis.patches[0].get_width()) for axis in (one, two)] == [500, 900]
+    assert one.figure.get_suptitle() == "One training step: how long it takes"
+
+
+def test_figures_in_bars_can_be_read_and_an_optimizer_of_ones_own_has_its_name():
+    records = steps.step_records([outcome("minigrad", "", "sgd", 500), outcome("jax", "", "sgd", 1990)])
+    (axis,) = steps.draw_step([r | {"rule": "Mine"} for r in records]).axes
+    assert labels(axis.get_yticklabels()) == ["Mine"]
+    assert labels(axis.texts) == ["500", "1,990"]
+    assert [steps._readable_on({"peer": peer, "way": way}) for peer, way in scaling.COLORS] == [
+        "white", "white", "white", "white", style.BLACK, "white", style.BLACK, style.BLACK, style.BLACK,
+    ]  # fmt: skip
 
 
 def updates(*points, rule="adam", threads=1, peer="minigrad", way=""):

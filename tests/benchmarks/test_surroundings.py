@@ -95,7 +95,7 @@ def test_streams_that_are_closed(closed, tmp_path):
 
 
 FILES = {
-    "mnist": ["mnist.json", "mnist.png"],
+    "mnist": ["mnist.json", "mnist.png", "mnist-loss.png"],
     "batch_size": ["batch_size.json", "batch_size.png"],
     "speed": ["speed.json", "speed.png", "speed_scaling.png"],
     "replay": ["replay.json", "replay.png", "trials.sqlite"],
